@@ -1,0 +1,1 @@
+"""Cinefab: films made on demand, on time, signed and costed."""

@@ -1,0 +1,1 @@
+"""Takes come in; a cut goes out, joined by packets wherever pixels allow."""

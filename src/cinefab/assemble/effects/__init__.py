@@ -1,0 +1,1 @@
+"""Plug-ins that change pictures after generation: grades, captions, scaling."""

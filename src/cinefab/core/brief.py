@@ -1,0 +1,156 @@
+"""What is asked for: the brief as frozen values, already checked at the door."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from fractions import Fraction
+
+from cinefab.core.units import BasisPoints, Uusd
+
+
+class Quality(StrEnum):
+    """How much care a film is worth: a quick look, or the thing itself."""
+
+    PREVIEW = "preview"
+    FINAL = "final"
+
+
+class Tier(StrEnum):
+    """Who waits for it: a person at a screen, or nobody."""
+
+    INTERACTIVE = "interactive"
+    BATCH = "batch"
+
+
+class Camera(StrEnum):
+    """How the view moves over a shot; `AUTO` leaves it to the planner."""
+
+    AUTO = "auto"
+    PUSH_IN = "push-in"
+    PULL_OUT = "pull-out"
+    PAN_LEFT = "pan-left"
+    PAN_RIGHT = "pan-right"
+    TILT_UP = "tilt-up"
+    TILT_DOWN = "tilt-down"
+    DRIFT = "drift"
+
+
+class TransitionKind(StrEnum):
+    """How a shot takes over from the one before it; `AUTO` leaves it to the planner.
+
+    `DISSOLVE` mixes two pictures; where both show the same product the planner replaces it by
+    `WIPE`, which never shows the product twice. `DIP` passes through the brand's first colour.
+    """
+
+    AUTO = "auto"
+    CUT = "cut"
+    DISSOLVE = "dissolve"
+    WIPE = "wipe"
+    DIP = "dip"
+
+
+class Role(StrEnum):
+    """What a reference is for; `AUTO` lets ingest decide from the picture."""
+
+    AUTO = "auto"
+    PRODUCT = "product"
+    BACKGROUND = "background"
+    LOGO = "logo"
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """A picture's size in pixels, both even."""
+
+    width: int
+    height: int
+
+    def __str__(self) -> str:
+        return f"{self.width}x{self.height}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """A file or URL that the film may show, under a name that shots use."""
+
+    name: str
+    location: str
+    role: Role = Role.AUTO
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transition:
+    """How a shot begins: its kind and its length, centred on the cut."""
+
+    kind: TransitionKind = TransitionKind.AUTO
+    length_ms: int = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shot:
+    """A stretch of the timeline as it was asked for; the length includes half its transitions."""
+
+    length_ms: int
+    prompt: str = ""
+    caption: str = ""
+    references: tuple[str, ...] = ()
+    camera: Camera = Camera.AUTO
+    transition: Transition = Transition()
+    voice: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """The film's shape: picture size, frames a second, containers."""
+
+    size: Size = Size(1280, 720)
+    fps: Fraction = Fraction(24)
+    formats: tuple[str, ...] = ("mp4",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brand:
+    """How it should look: the name of a logo reference, `#rrggbb` colours, a font file, a LUT."""
+
+    logo: str | None = None
+    colours: tuple[str, ...] = ()
+    font: str | None = None
+    lut: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartyShare:
+    """One party's share of one source, in basis points."""
+
+    party: str
+    share_bp: BasisPoints
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RightsSource:
+    """A source that rights attach to: the reference it covers, its licence, who is paid."""
+
+    reference: str
+    licence: str
+    parties: tuple[PartyShare, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brief:
+    """Everything that was asked for; either `prompt` or `shots` says what to show."""
+
+    title: str
+    prompt: str = ""
+    shots: tuple[Shot, ...] = ()
+    references: tuple[Reference, ...] = ()
+    output: Output = Output()
+    brand: Brand = Brand()
+    model: str = "procedural"
+    quality: Quality = Quality.FINAL
+    tier: Tier = Tier.BATCH
+    deadline_us: int | None = None
+    budget_uusd: Uusd | None = None
+    seed: int = 0
+    rights: tuple[RightsSource, ...] = ()
+    labels: tuple[tuple[str, str], ...] = ()

@@ -1,0 +1,101 @@
+"""The tree of errors: each one a small report to a person.
+
+    CinefabError
+    ├── BriefInvalid            the brief cannot be made as it is written
+    │   └── ReferenceRefused    a reference is missing, forbidden, private, broken or hostile
+    ├── BudgetTooSmall          the work would cost more than may be spent
+    ├── RefusedByReview         a check failed and no refinement is worth its price
+    ├── Cancelled               somebody asked for the work to stop
+    ├── ContractMismatch        a plug-in does not keep what its contract promises
+    ├── Unavailable             something the work needs is not there
+    │   ├── StorageUnavailable  the database or the blobs cannot be reached, or are full
+    │   ├── SandboxUnavailable  this machine cannot confine the decoding of untrusted media
+    │   └── WorkerLost          the process that did the work died under it
+    └── CredentialsInvalid      a file's credentials or a stored signature do not hold
+
+Every error says what was attempted, what was found, and what to do.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class CinefabError(Exception):
+    """The root of everything Cinefab raises on purpose."""
+
+    def __init__(self, *, attempted: str, found: str, remedy: str) -> None:
+        super().__init__(f"{attempted}: {found}. {remedy}")
+        self.attempted = attempted
+        self.found = found
+        self.remedy = remedy
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Errors cross process borders; keyword-only fields do not survive the default pickling.
+        return _rebuild, (type(self), str(self), dict(self.__dict__))
+
+    def as_dict(self) -> dict[str, str]:
+        """Return the report as JSON-like fields, `error` being the class's name."""
+        return {
+            "error": type(self).__name__,
+            "attempted": self.attempted,
+            "found": self.found,
+            "remedy": self.remedy,
+        }
+
+
+def _rebuild(kind: type[CinefabError], message: str, fields: dict[str, Any]) -> CinefabError:
+    error = kind.__new__(kind)
+    Exception.__init__(error, message)
+    error.__dict__.update(fields)
+    return error
+
+
+class BriefInvalid(CinefabError):
+    """A brief that cannot be made as it is written; `field` is the path to the place."""
+
+    def __init__(
+        self, *, field: str, found: str, remedy: str, attempted: str = "read the brief"
+    ) -> None:
+        super().__init__(attempted=attempted, found=f"{field}: {found}", remedy=remedy)
+        self.field = field
+
+
+class ReferenceRefused(BriefInvalid):
+    """A reference that is missing, forbidden, private, broken or hostile."""
+
+
+class BudgetTooSmall(CinefabError):
+    """The work would cost more than its budget, or nobody can say what it would cost."""
+
+
+class RefusedByReview(CinefabError):
+    """A check failed and no refinement is worth its price."""
+
+
+class Cancelled(CinefabError):
+    """Somebody asked for the work to stop."""
+
+
+class ContractMismatch(CinefabError):
+    """A plug-in does not keep what its contract promises."""
+
+
+class Unavailable(CinefabError):
+    """Something that the work needs is not there."""
+
+
+class StorageUnavailable(Unavailable):
+    """The database or the blobs cannot be reached, or are full."""
+
+
+class SandboxUnavailable(Unavailable):
+    """This machine cannot confine the decoding of untrusted media."""
+
+
+class WorkerLost(Unavailable):
+    """The process that did the work died under it."""
+
+
+class CredentialsInvalid(CinefabError):
+    """A file's content credentials or a stored signature do not hold."""

@@ -1,0 +1,111 @@
+"""The brief made exact: an ordered timeline in which everything that determines a pixel is named.
+
+Lengths are whole frames. A shot's segments are counted from the shot's own first frame on the
+timeline, so a head that lies under a transition starts below zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from fractions import Fraction
+
+from cinefab.core.brief import Quality, Size, TransitionKind
+from cinefab.core.canonical import Json, Sha256
+from cinefab.core.units import DeviceUs, Uusd
+
+
+class Part(StrEnum):
+    """Where in its shot a segment lies: under the transition before, between, or after."""
+
+    HEAD = "head"
+    BODY = "body"
+    TAIL = "tail"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedReference:
+    """A reference after ingest: its normalised picture, its mask if one could be cut, its origin.
+
+    `picture` and `mask` are digests of blobs: an RGB PNG, and an 8-bit grey PNG of the same size.
+    `confidence_bp` says how far the mask is to be trusted (0 without one).
+    """
+
+    name: str
+    role: str
+    original: Sha256
+    picture: Sha256
+    mask: Sha256 | None
+    confidence_bp: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Versions:
+    """What makes the pixels, beside the brief; each part goes into every segment's key."""
+
+    model: str
+    machine: str
+    encoder: str
+    contract: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedSegment:
+    """A piece of a shot that is generated, kept and reused as a unit.
+
+    `key` is the hash of everything that determines its pixels; `first_frame` counts from the
+    shot's own start and may be negative; the estimate is None where the device has no price.
+    """
+
+    key: Sha256
+    part: Part
+    first_frame: int
+    frames: int
+    estimate_device_us: DeviceUs
+    estimate_uusd: Uusd | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedShot:
+    """A shot made exact; `input` is what the model is given, in the words of its contract."""
+
+    index: int
+    frames: int
+    seed: int
+    input: Json
+    references: tuple[str, ...]
+    segments: tuple[PlannedSegment, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedTransition:
+    """A transition into shot `into`, made from the tail before it and its head, and re-encoded."""
+
+    key: Sha256
+    kind: TransitionKind
+    into: int
+    frames: int
+    colour: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The whole timeline; `transitions` holds only those that need new pixels, never cuts."""
+
+    title: str
+    model: str
+    quality: Quality
+    size: Size
+    fps: Fraction
+    shots: tuple[PlannedShot, ...]
+    transitions: tuple[PlannedTransition, ...]
+    references: tuple[PreparedReference, ...]
+    versions: Versions
+    notes: tuple[str, ...] = ()
+
+    @property
+    def frames(self) -> int:
+        """The film's length in frames."""
+        return sum(shot.frames for shot in self.shots)

@@ -1,0 +1,89 @@
+"""What a finished stage must say of itself before its result can be stored: time, origin, cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from cinefab.core.canonical import Json, Sha256
+from cinefab.core.ids import AssetId, LeaseId
+from cinefab.core.units import BasisPoints, DeviceUs
+
+
+class TimeClass(StrEnum):
+    """What a leased microsecond went into; every one is in exactly one class."""
+
+    DOWN = "down"
+    IDLE = "idle"
+    LOAD = "load"
+    GOOD = "good"
+    REWORK = "rework"
+    SCRAP = "scrap"
+    SPEC_WASTE = "spec_waste"
+    PREEMPT_WASTE = "preempt_waste"
+    DEGRADED = "degraded"
+
+
+class Relation(StrEnum):
+    """What an asset took from a source, in C2PA's words."""
+
+    PARENT_OF = "parentOf"
+    COMPONENT_OF = "componentOf"
+    INPUT_TO = "inputTo"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceEdge:
+    """One source of an asset; the weights of an asset's edges say how royalties flow."""
+
+    source: AssetId
+    relation: Relation
+    weight_bp: BasisPoints
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lineage:
+    """Where an asset comes from: what made it, from what, with which prompt and parameters.
+
+    `sources` is empty only for what came from outside. `made_by` is `name@version`.
+    """
+
+    made_by: str
+    sources: tuple[SourceEdge, ...]
+    digital_source_type: str
+    prompt_digest: Sha256 | None = None
+    parameters: Json = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Elapsed:
+    """When a stage ran: wall clock at its start and its monotonic length, in microseconds."""
+
+    started_us: int
+    took_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Charge:
+    """A lease's time, split by what it went into; the parts are the whole of it."""
+
+    lease: LeaseId
+    device_class: str
+    by_class: Mapping[TimeClass, DeviceUs]
+
+    @property
+    def device_us(self) -> DeviceUs:
+        """The lease's whole length."""
+        return DeviceUs(sum(self.by_class.values()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """Bytes that are already in the blob store and wait to become an asset."""
+
+    digest: Sha256
+    kind: str
+    media_type: str
+    size_bytes: int
+    facts: Json = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""A cut that passed comes in; a signed, packaged release goes out."""

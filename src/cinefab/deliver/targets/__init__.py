@@ -1,0 +1,1 @@
+"""Plug-ins that send a release somewhere: a folder, a bucket, a server."""

@@ -1,0 +1,1 @@
+"""Durable execution and compute: workflows that survive, processes that do the work."""

@@ -1,0 +1,1 @@
+"""Plug-ins that generate: one file or folder a model."""

@@ -1,0 +1,1 @@
+"""A brief and its references come in; parsed values and prepared inputs go out."""

@@ -1,0 +1,1 @@
+"""Plug-ins that decode one family of upload formats each."""

@@ -1,0 +1,1 @@
+"""The first pillar: budgets, deadlines and the time each stage took."""

@@ -1,0 +1,1 @@
+"""The interactive tier: sessions whose every turn keeps a latency budget."""

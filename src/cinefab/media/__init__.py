@@ -1,0 +1,1 @@
+"""Frames, codecs, type and the sandbox that decodes what strangers send."""

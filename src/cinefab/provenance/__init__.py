@@ -1,0 +1,1 @@
+"""The second pillar: assets, lineage, rights, signatures and content credentials."""

@@ -1,0 +1,1 @@
+"""A cut comes in; a verdict with the figures behind it goes out."""

@@ -1,0 +1,1 @@
+"""Plug-ins that test one quality of a take or a cut each."""

@@ -1,0 +1,1 @@
+"""Admission, policy and routing: what may run, where, and in which order."""

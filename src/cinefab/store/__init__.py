@@ -1,0 +1,1 @@
+"""The database engine, its migrations, the rows that everything writes, and the blobs."""

@@ -1,0 +1,1 @@
+"""The fourth pillar: tenants, principals, roles, keys and quotas."""

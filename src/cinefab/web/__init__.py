@@ -1,0 +1,1 @@
+"""The browser studio's door: serves the built pages and their session."""

@@ -1,0 +1,1 @@
+"""The built assets of the browser studio, as `ui/` makes them."""
