@@ -25,7 +25,8 @@ def price_of(device_us: DeviceUs, *, nusd_per_s: int) -> Uusd:
     Rounding is always up, so that work which was done never costs nothing; a stage's charge is
     therefore at most 1 µUSD above its exact price.
     """
-    assert device_us >= 0 and nusd_per_s >= 0, "time and prices are not negative"
+    assert device_us >= 0, "time is not negative"
+    assert nusd_per_s >= 0, "prices are not negative"
     return Uusd(-(-device_us * nusd_per_s // (US_PER_S * 1000)))
 
 
