@@ -1,0 +1,69 @@
+"""The two rows that every change leaves behind: a leaf of the audit log and an event for outside."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from cinefab.core.canonical import Json, canonical_json
+from cinefab.core.ids import TenantId
+from cinefab.store.schema import log_leaf, outbox
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditLeaf:
+    """What the audit log says of a change: its kind, what it is about, and the facts."""
+
+    kind: str
+    subject: str
+    body: Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxEvent:
+    """What the world is told of a change: its kind, what it is about, and the facts."""
+
+    kind: str
+    subject: str
+    body: Json
+
+
+def record_leaf(
+    connection: sa.Connection, leaf: AuditLeaf, *, tenant: TenantId, now_us: int
+) -> None:
+    """Append a leaf to the audit log within the caller's transaction."""
+    body = canonical_json(
+        {"at_us": now_us, "kind": leaf.kind, "subject": leaf.subject, "facts": leaf.body}
+    )
+    connection.execute(
+        log_leaf.insert().values(
+            tenant_id=tenant,
+            kind=leaf.kind,
+            subject=leaf.subject,
+            body=body.decode(),
+            leaf_hash=leaf_hash(body),
+            created_us=now_us,
+        )
+    )
+
+
+def record_event(
+    connection: sa.Connection, event: OutboxEvent, *, tenant: TenantId, now_us: int
+) -> None:
+    """Put an event into the outbox within the caller's transaction."""
+    connection.execute(
+        outbox.insert().values(
+            tenant_id=tenant,
+            kind=event.kind,
+            subject=event.subject,
+            body=canonical_json(event.body).decode(),
+            created_us=now_us,
+        )
+    )
+
+
+def leaf_hash(body: bytes) -> str:
+    """Return RFC 6962's hash of a leaf: SHA-256 over a zero byte and the body."""
+    return hashlib.sha256(b"\x00" + body).hexdigest()
