@@ -1,0 +1,125 @@
+"""What every test may ask for: databases of both kinds, and a home of its own."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+_HOW_TO = "PostgreSQL is not installed: apt-get install postgresql (as root), then run again"
+_COUNT = itertools.count()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the long runs to `make test-long`, unless they were asked for by `-m`."""
+    if config.option.markexpr:
+        return
+    skip = pytest.mark.skip(reason="a long run: make test-long")
+    for item in items:
+        if item.get_closest_marker("long"):
+            item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Start a real PostgreSQL on a free loopback port; give its URL without a database name."""
+    binaries = _postgres_binaries()
+    if binaries is None:
+        if os.environ.get("CINEFAB_TEST_POSTGRES") == "required":
+            pytest.fail(_HOW_TO)
+        pytest.skip(_HOW_TO)
+    folder = tmp_path_factory.mktemp("postgres")
+    data = folder / "data"
+    prefix = _as_postgres_user(folder)
+    _run([*prefix, str(binaries / "initdb"), "-D", str(data), "-A", "trust", "-U", "cinefab"])
+    port = _free_port()
+    log = folder / "log"
+    options = ["listen_addresses=127.0.0.1", f"unix_socket_directories={folder}"]
+    options += ["fsync=off", "max_connections=200"]
+    command = [*prefix, str(binaries / "postgres"), "-D", str(data), "-p", str(port)]
+    command += [word for option in options for word in ("-c", option)]
+    with log.open("w") as output:
+        server = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+    url = f"postgresql://cinefab@127.0.0.1:{port}"
+    try:
+        _wait_until_it_answers(f"{url}/postgres", log)
+        yield url
+    finally:
+        server.send_signal(2)
+        try:
+            server.wait(10)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> Iterator[str]:
+    """Give the URL of a fresh, empty PostgreSQL database, dropped when the test is over."""
+    name = f"test_{next(_COUNT)}"
+    with psycopg.connect(f"{postgres_server}/postgres", autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name}")
+    yield f"{postgres_server}/{name}"
+    with psycopg.connect(f"{postgres_server}/postgres", autocommit=True) as admin:
+        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Give the URL of a fresh database, once of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'cinefab.db'}"
+    url: str = request.getfixturevalue("postgres_url")
+    return url
+
+
+def _postgres_binaries() -> Path | None:
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    on_path = shutil.which("initdb")
+    if found:
+        return found[-1].parent
+    return Path(on_path).parent if on_path else None
+
+
+def _as_postgres_user(folder: Path) -> list[str]:
+    # PostgreSQL refuses to run as root, so root lends it the folder and steps down.
+    if os.geteuid() != 0:
+        return []
+    user = pwd.getpwnam("postgres")
+    os.chown(folder, user.pw_uid, user.pw_gid)
+    for parent in folder.parents:
+        if parent.stat().st_uid == 0 and parent != Path("/") and parent.is_relative_to("/tmp"):
+            parent.chmod(parent.stat().st_mode | 0o011)
+    return ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", "--"]
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{command[-1]}: {done.stderr}"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _wait_until_it_answers(url: str, log: Path) -> None:
+    for _ in range(100):
+        try:
+            psycopg.connect(url, connect_timeout=2).close()
+        except psycopg.OperationalError:
+            time.sleep(0.1)
+        else:
+            return
+    raise AssertionError(f"PostgreSQL did not start: {log.read_text()[-2000:]}")
