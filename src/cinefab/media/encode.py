@@ -1,0 +1,198 @@
+"""Frames become a segment: H.264 in MP4 that joins to its neighbours without re-encoding.
+
+Every segment of one size, rate and use carries the same decoder configuration, starts with an
+IDR frame and refers to nothing outside itself; the same frames give the same bytes. The price is
+one encoder thread: parallel work happens between segments, never inside one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Final
+
+import av
+from av.container import OutputContainer
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
+from av.video.stream import VideoStream
+
+from cinefab.core.brief import Quality, Size
+from cinefab.core.canonical import digest_of
+from cinefab.core.plan import Part
+from cinefab.media.frames import Frame
+from cinefab.media.whole_file import storage_errors, whole_file
+
+KEYFRAME_EVERY: Final = 48
+"""Frames from one IDR to the next inside a segment."""
+
+# `stitchable` keeps x264 from fitting its headers to the content; without it, two segments of
+# one film may differ in their parameter sets, and packets could not be joined.
+_JOINABLE: Final = (
+    f"keyint={KEYFRAME_EVERY}:min-keyint={KEYFRAME_EVERY}:scenecut=0:open-gop=0:stitchable=1"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncoderSettings:
+    """How much care x264 takes: its preset, its constant rate factor, its B-frames in a row."""
+
+    preset: str
+    crf: int
+    b_frames: int
+
+
+FINAL: Final = EncoderSettings(preset="veryfast", crf=18, b_frames=3)
+"""For what is watched."""
+
+PREVIEW: Final = EncoderSettings(preset="ultrafast", crf=26, b_frames=0)
+"""For a quick look."""
+
+HANDLE: Final = EncoderSettings(preset="ultrafast", crf=10, b_frames=0)
+"""For heads and tails, which are decoded once more and never joined: nearly lossless."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encoded:
+    """A finished file: its length in frames and its size."""
+
+    frames: int
+    size_bytes: int
+
+
+def settings_for(quality: Quality, part: Part) -> EncoderSettings:
+    """Return what a segment of `part` is encoded with; transitions are encoded as bodies are."""
+    if part is not Part.BODY:
+        return HANDLE
+    return FINAL if quality is Quality.FINAL else PREVIEW
+
+
+def encode(
+    frames: Iterable[Frame],
+    path: Path,
+    *,
+    size: Size,
+    fps: Fraction,
+    settings: EncoderSettings,
+) -> Encoded:
+    """Write `frames`, each I420 of `size`, to an MP4 at `path`; at least one.
+
+    The file appears when it is complete. Frames may be views of a buffer that is reused: each
+    has been read when the next one is asked for. Raises `StorageUnavailable` when the disk is
+    full or the folder cannot be written, and passes on whatever `frames` raises; both leave
+    nothing behind.
+    """
+    with whole_file(path) as unfinished:
+        count = _write(frames, unfinished, size=size, fps=fps, settings=settings)
+        assert count > 0, "a segment has at least one frame"
+        size_bytes = unfinished.stat().st_size
+    return Encoded(frames=count, size_bytes=size_bytes)
+
+
+def encoder_version() -> str:
+    """Return what, beside the frames, determines an encoded byte: libraries and settings."""
+    libraries = av.library_versions
+    codec = ".".join(str(part) for part in libraries["libavcodec"])
+    muxer = ".".join(str(part) for part in libraries["libavformat"])
+    settings = [asdict(each) for each in (FINAL, PREVIEW, HANDLE)]
+    digest = digest_of({"joinable": _JOINABLE, "settings": settings, "layout": 1})
+    return f"x264/av-{av.__version__}/avcodec-{codec}/avformat-{muxer}/{digest[:12]}"
+
+
+def abandon(container: OutputContainer) -> None:
+    """Close a file that is thrown away; what went wrong is already on its way."""
+    with contextlib.suppress(OSError, ValueError):
+        container.close()
+
+
+def mp4_options(fps: Fraction) -> dict[str, str]:
+    """Return muxer options for an exact clock and no trace of when or by what it was written."""
+    timescale = str(_ticks_per_second(fps))
+    return {
+        "fflags": "+bitexact",
+        "video_track_timescale": timescale,
+        "movie_timescale": timescale,
+    }
+
+
+_TICKS_MIN: Final = 10_000  # below it the MP4 muxer doubles the rate on its own
+
+
+def _ticks_per_second(fps: Fraction) -> int:
+    # A clock in which every frame lasts a whole number of ticks.
+    ticks = fps.numerator
+    while ticks < _TICKS_MIN:
+        ticks *= 2
+    return ticks
+
+
+def _write(
+    frames: Iterable[Frame],
+    path: Path,
+    *,
+    size: Size,
+    fps: Fraction,
+    settings: EncoderSettings,
+) -> int:
+    attempted = f"encode {path.name}"
+    count = 0
+    with storage_errors(attempted):
+        container = av.open(path, "w", format="mp4", container_options=mp4_options(fps))
+    try:
+        stream = _add_stream(container, size=size, fps=fps, settings=settings)
+        # The frames are drawn outside: an error of theirs is not the disk's.
+        for frame in frames:
+            picture = _picture(frame, size)
+            picture.pts = count
+            picture.time_base = 1 / fps
+            with storage_errors(attempted):
+                _mux(container, stream, picture)
+            count += 1
+        with storage_errors(attempted):
+            _mux(container, stream, None)
+    except BaseException:
+        abandon(container)
+        raise
+    with storage_errors(attempted):
+        container.close()
+    return count
+
+
+def _add_stream(
+    container: OutputContainer, *, size: Size, fps: Fraction, settings: EncoderSettings
+) -> VideoStream:
+    options = {
+        "preset": settings.preset,
+        "crf": str(settings.crf),
+        "bf": str(settings.b_frames),
+        "x264-params": _JOINABLE,
+    }
+    stream = container.add_stream("libx264", rate=fps, options=options)
+    assert isinstance(stream, VideoStream), "x264 makes video"
+    stream.width, stream.height, stream.pix_fmt = size.width, size.height, "yuv420p"
+    context = stream.codec_context
+    context.time_base = 1 / fps
+    # More threads would make bytes depend on the machine's load.
+    context.thread_count = 1
+    context.color_range = ColorRange.MPEG
+    context.colorspace = Colorspace.ITU709
+    context.color_primaries = ColorPrimaries.BT709
+    context.color_trc = ColorTrc.BT709
+    return stream
+
+
+def _picture(frame: Frame, size: Size) -> VideoFrame:
+    assert frame.shape == (size.height * 3 // 2, size.width), "frames are I420 of the film's size"
+    if size.height % 4 == 0 and frame.flags.c_contiguous:
+        return VideoFrame.from_numpy_buffer(frame, format="yuv420p")
+    # PyAV 18 lends a buffer only to heights that four divides; others are copied.
+    return VideoFrame.from_ndarray(frame, format="yuv420p")
+
+
+def _mux(container: OutputContainer, stream: VideoStream, picture: VideoFrame | None) -> None:
+    for packet in stream.encode(picture):
+        packet.duration = 1  # without it the muxer guesses the last frame's, or leaves it at zero
+        container.mux(packet)
