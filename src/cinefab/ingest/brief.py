@@ -1,0 +1,318 @@
+"""The brief at the door: YAML or JSON becomes frozen values, or one error says what to mend.
+
+Parsing is all or nothing. Every refusal is a `BriefInvalid` whose `field` is the path to the
+place (`shots[2].seconds`); where several fields are wrong, the first is told in full and the
+others by their paths.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from pydantic import ValidationError
+
+from cinefab.core.brief import (
+    Brand,
+    Brief,
+    Output,
+    PartyShare,
+    Reference,
+    RightsSource,
+    Role,
+    Shot,
+    Size,
+    Transition,
+)
+from cinefab.core.clock import iso_utc
+from cinefab.core.errors import BriefInvalid
+from cinefab.core.units import US_PER_S, WHOLE_BP, BasisPoints, Uusd
+from cinefab.ingest.brief_document import brief_document, brief_from_document
+from cinefab.ingest.brief_overrides import apply_overrides
+from cinefab.ingest.brief_problems import Problem, invalid, problems_of
+from cinefab.ingest.brief_schema import (
+    FILM_MS_MAX,
+    BriefDocument,
+    ListedReferenceDocument,
+    ReferenceDocument,
+    brief_schema,
+)
+from cinefab.ingest.brief_text import TEXT_BYTES_MAX, read_document
+
+__all__ = ["brief_document", "brief_from_document", "brief_schema", "load_brief", "parse_brief"]
+
+LOGO_NAME: Final = "logo"
+"""What a logo is called that the brand brings as a file or URL."""
+
+_UNIT_US: Final = {
+    "s": US_PER_S,
+    "m": 60 * US_PER_S,
+    "h": 3600 * US_PER_S,
+    "d": 86_400 * US_PER_S,
+}
+_DURATION: Final = re.compile(r"([0-9]{1,6}[smhd])+")
+
+
+def parse_brief(text: str, *, origin: str, now_us: int, overrides: Sequence[str] = ()) -> Brief:
+    """Return the brief that `text` (YAML or JSON) describes.
+
+    `origin` names the text in errors; `now_us` (UTC microseconds) is what a deadline such as
+    `10m` counts from, and what an absolute one must lie after; `overrides` are `path=value` with
+    values read as YAML, applied in order. Locations stay as they are written. Raises
+    `BriefInvalid`.
+    """
+    document = apply_overrides(read_document(text, origin=origin), overrides, origin=origin)
+    try:
+        written = BriefDocument.model_validate(document)
+    except ValidationError as error:
+        raise invalid(problems_of(error), origin=origin) from error
+    if problems := list(_contradictions(written, now_us=now_us)):
+        raise invalid(problems, origin=origin)
+    return _brief(written, now_us=now_us)
+
+
+def load_brief(path: Path, *, now_us: int, overrides: Sequence[str] = ()) -> Brief:
+    """Return the brief in the file at `path`, as `parse_brief` does.
+
+    Relative files (references, logo, font, LUT) are taken from the brief's own folder, wherever
+    the process runs, those in `overrides` included. Raises `BriefInvalid`, also for a file that
+    cannot be read.
+    """
+    brief = parse_brief(_text_of(path), origin=str(path), now_us=now_us, overrides=overrides)
+    folder = path.resolve().parent
+
+    def located(location: str) -> str:
+        return location if "://" in location else str(folder / location)
+
+    return replace(
+        brief,
+        references=tuple(replace(r, location=located(r.location)) for r in brief.references),
+        brand=replace(
+            brief.brand,
+            font=brief.brand.font and located(brief.brand.font),
+            lut=brief.brand.lut and located(brief.brand.lut),
+        ),
+    )
+
+
+def _text_of(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(TEXT_BYTES_MAX + 1)
+    except OSError as error:
+        found, remedy = f"cannot be opened: {error.strerror}", "Check its name and its permissions."
+        raise BriefInvalid(field=str(path), found=found, remedy=remedy) from error
+    if len(content) > TEXT_BYTES_MAX:
+        found = f"is larger than {TEXT_BYTES_MAX} bytes"
+        raise BriefInvalid(field=str(path), found=found, remedy="Check that it is a brief.")
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        found, remedy = f"byte {error.start} is not UTF-8", "Save the brief as UTF-8 text."
+        raise BriefInvalid(field=str(path), found=found, remedy=remedy) from error
+
+
+# ── What no single field can know ───────────────────────────────────────────────────────────────
+
+
+def _contradictions(written: BriefDocument, *, now_us: int) -> Iterator[Problem]:
+    if not written.prompt and not written.shots:
+        yield Problem(
+            "prompt",
+            "found neither a prompt nor shots",
+            "Write a prompt, or a storyboard in shots.",
+        )
+    film_ms = sum(shot.length_ms for shot in written.shots)
+    if film_ms > FILM_MS_MAX:
+        found = f"the shots last {film_ms / 1000:g} seconds together"
+        yield Problem("shots", found, f"Stay within {FILM_MS_MAX // 1000} seconds.")
+    yield from _reference_contradictions(written)
+    yield from _rights_contradictions(written)
+    if len(set(written.output.formats)) < len(written.output.formats):
+        yield Problem("output.formats", "a format stands twice", "Name each format once.")
+    if written.deadline is not None:
+        yield from _deadline_contradictions(written.deadline, now_us=now_us)
+
+
+def _reference_contradictions(written: BriefDocument) -> Iterator[Problem]:
+    names: set[str] = set()
+    for i, (name, _) in enumerate(_named(written)):
+        if name in names:
+            yield Problem(f"references[{i}].name", f"'{name}' is taken", "Choose another name.")
+        names.add(name)
+    for i, shot in enumerate(written.shots):
+        for j, name in enumerate(shot.references):
+            if name not in names:
+                yield _unknown(f"shots[{i}].references[{j}]", name, names)
+            elif name in shot.references[:j]:
+                yield Problem(
+                    f"shots[{i}].references[{j}]", f"'{name}' stands twice", "Name it once."
+                )
+    yield from _logo_contradictions(written, names)
+
+
+def _logo_contradictions(written: BriefDocument, names: set[str]) -> Iterator[Problem]:
+    logos = [name for name, reference in _named(written) if reference.role is Role.LOGO]
+    logo = written.brand.logo
+    if logo is None:
+        if len(logos) > 1:
+            found = f"{len(logos)} references have the role logo: {', '.join(logos)}"
+            yield Problem("brand.logo", found, "Say here which one the film shows.")
+    elif logo in names:
+        role = dict(_named(written))[logo].role
+        if role not in (Role.AUTO, Role.LOGO):
+            found = f"names '{logo}', whose role is {role}"
+            yield Problem("brand.logo", found, "Give that reference the role logo, or auto.")
+    elif not _is_location(logo):
+        yield _unknown("brand.logo", logo, names)
+    elif "://" in logo and not re.match("https?://[^/]", logo):
+        yield Problem("brand.logo", f"found the URL '{logo}'", "Write an http or https URL.")
+    elif LOGO_NAME in names:
+        found = f"brings a file, but the reference '{LOGO_NAME}' is there too"
+        yield Problem("brand.logo", found, f"Write 'logo: {LOGO_NAME}', or rename the reference.")
+
+
+def _rights_contradictions(written: BriefDocument) -> Iterator[Problem]:
+    names = {name for name, _ in _named(written)}
+    if (logo := written.brand.logo) and logo not in names:
+        names.add(LOGO_NAME)
+    covered: set[str] = set()
+    for i, source in enumerate(written.rights.sources):
+        path = f"rights.sources[{i}]"
+        if source.reference not in names:
+            yield _unknown(f"{path}.reference", source.reference, names)
+        elif source.reference in covered:
+            found = f"'{source.reference}' has a source already"
+            yield Problem(f"{path}.reference", found, "Put all its parties under one source.")
+        covered.add(source.reference)
+        whole = sum(party.share_bp for party in source.parties)
+        if whole != WHOLE_BP:
+            found = f"the shares are {whole} basis points together"
+            yield Problem(f"{path}.parties", found, f"Make them {WHOLE_BP}.")
+        parties = [party.party for party in source.parties]
+        if len(set(parties)) < len(parties):
+            yield Problem(f"{path}.parties", "a party stands twice", "Add its shares together.")
+
+
+def _deadline_contradictions(text: str, *, now_us: int) -> Iterator[Problem]:
+    remedy = "Write a time with its zone (2030-01-31T18:00:00+01:00), or a length (30s, 10m, 2h)."
+    due_us = _deadline_us(text, now_us=now_us)
+    if due_us is None:
+        yield Problem("deadline", f"found text '{text}'", remedy)
+    elif due_us <= now_us:
+        yield Problem("deadline", f"{text} is over: it is {iso_utc(now_us)}", remedy)
+
+
+def _unknown(path: str, name: str, names: set[str]) -> Problem:
+    known = f"The references are: {', '.join(sorted(names))}." if names else "There are none."
+    return Problem(path, f"names '{name}', which is no reference", known)
+
+
+# ── Values ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def _brief(written: BriefDocument, *, now_us: int) -> Brief:
+    references, logo = _references(written)
+    size = written.output.size
+    deadline = written.deadline
+    return Brief(
+        title=written.title,
+        prompt=written.prompt,
+        shots=tuple(
+            Shot(
+                length_ms=shot.length_ms,
+                prompt=shot.prompt,
+                caption=shot.caption,
+                references=tuple(shot.references),
+                camera=shot.camera,
+                transition=Transition(
+                    kind=shot.transition.kind, length_ms=shot.transition.length_ms
+                ),
+                voice=shot.voice,
+            )
+            for shot in written.shots
+        ),
+        references=references,
+        output=Output(
+            size=Size(size.width, size.height),
+            fps=written.output.fps,
+            formats=tuple(written.output.formats),
+        ),
+        brand=Brand(
+            logo=logo,
+            colours=tuple(written.brand.colours),
+            font=written.brand.font,
+            lut=written.brand.lut,
+        ),
+        model=written.model,
+        quality=written.quality,
+        tier=written.tier,
+        deadline_us=None if deadline is None else _deadline_us(deadline, now_us=now_us),
+        budget_uusd=None if written.budget_uusd is None else Uusd(written.budget_uusd),
+        seed=written.seed,
+        rights=_rights(written),
+        labels=tuple(written.labels.items()),
+    )
+
+
+def _rights(written: BriefDocument) -> tuple[RightsSource, ...]:
+    return tuple(
+        RightsSource(
+            reference=source.reference,
+            licence=source.licence,
+            parties=tuple(
+                PartyShare(party=share.party, share_bp=BasisPoints(share.share_bp))
+                for share in source.parties
+            ),
+        )
+        for source in written.rights.sources
+    )
+
+
+def _references(written: BriefDocument) -> tuple[tuple[Reference, ...], str | None]:
+    """Return the references, the brand's logo among them, and the logo's name."""
+    given = tuple(
+        Reference(name=name, location=reference.location, role=reference.role)
+        for name, reference in _named(written)
+    )
+    logo = written.brand.logo
+    if logo is None:
+        return given, next((r.name for r in given if r.role is Role.LOGO), None)
+    if any(reference.name == logo for reference in given):
+        return tuple(replace(r, role=Role.LOGO) if r.name == logo else r for r in given), logo
+    brought = Reference(name=LOGO_NAME, location=logo, role=Role.LOGO)
+    return (*given, brought), LOGO_NAME
+
+
+def _named(written: BriefDocument) -> list[tuple[str, ReferenceDocument]]:
+    match written.references:
+        case dict() as by_name:
+            return list(by_name.items())
+        case listed:
+            return [(_name_of(reference), reference) for reference in listed]
+
+
+def _name_of(reference: ListedReferenceDocument) -> str:
+    return reference.name
+
+
+def _is_location(text: str) -> bool:
+    return "://" in text or "/" in text or "." in text
+
+
+def _deadline_us(text: str, *, now_us: int) -> int | None:
+    """Return the deadline in UTC microseconds, or None where `text` says no time."""
+    if _DURATION.fullmatch(text):
+        parts = re.findall(r"([0-9]+)([smhd])", text)
+        return now_us + sum(int(count) * _UNIT_US[unit] for count, unit in parts)
+    try:
+        due = datetime.fromisoformat(text)
+        if due.utcoffset() is None:
+            return None
+        return int(due.timestamp()) * US_PER_S + due.microsecond
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,156 @@
+"""A brief as canonical JSON values, for digests and storage, and back.
+
+Every value is spelled out and nothing is a float, so equal briefs have equal documents, and a
+stored brief keeps its meaning when a default changes.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any, Final
+
+from cinefab.core.brief import (
+    Brand,
+    Brief,
+    Camera,
+    Output,
+    PartyShare,
+    Quality,
+    Reference,
+    RightsSource,
+    Role,
+    Shot,
+    Size,
+    Tier,
+    Transition,
+    TransitionKind,
+)
+from cinefab.core.canonical import Json
+from cinefab.core.errors import BriefInvalid
+from cinefab.core.units import BasisPoints, Uusd
+
+BRIEF_SCHEMA: Final = "cinefab.brief/1"
+
+
+def brief_document(brief: Brief) -> dict[str, Json]:
+    """Return `brief` as JSON values without floats; `brief_from_document` undoes it exactly."""
+    output, brand = brief.output, brief.brand
+    return {
+        "schema": BRIEF_SCHEMA,
+        "title": brief.title,
+        "prompt": brief.prompt,
+        "shots": [_shot_document(shot) for shot in brief.shots],
+        "references": [
+            {"name": r.name, "location": r.location, "role": r.role.value} for r in brief.references
+        ],
+        "output": {
+            "width": output.size.width,
+            "height": output.size.height,
+            "fps": f"{output.fps.numerator}/{output.fps.denominator}",
+            "formats": list(output.formats),
+        },
+        "brand": {
+            "logo": brand.logo,
+            "colours": list(brand.colours),
+            "font": brand.font,
+            "lut": brand.lut,
+        },
+        "model": brief.model,
+        "quality": brief.quality.value,
+        "tier": brief.tier.value,
+        "deadline_us": brief.deadline_us,
+        "budget_uusd": brief.budget_uusd,
+        "seed": brief.seed,
+        "rights": [
+            {
+                "reference": source.reference,
+                "licence": source.licence,
+                "parties": [{"party": p.party, "share_bp": p.share_bp} for p in source.parties],
+            }
+            for source in brief.rights
+        ],
+        "labels": [[name, value] for name, value in brief.labels],
+    }
+
+
+def brief_from_document(document: Json) -> Brief:
+    """Return the brief that `brief_document` wrote; raise `BriefInvalid` for another format."""
+    stored: Any = document  # our own writing, checked by its schema name
+    schema = stored.get("schema") if isinstance(stored, dict) else None
+    if schema != BRIEF_SCHEMA:
+        raise BriefInvalid(
+            attempted="read a stored brief",
+            field="schema",
+            found=f"found {schema!r}",
+            remedy=f"This version reads {BRIEF_SCHEMA}; a later one may have written this.",
+        )
+    output, brand, budget = stored["output"], stored["brand"], stored["budget_uusd"]
+    return Brief(
+        title=stored["title"],
+        prompt=stored["prompt"],
+        shots=tuple(_shot(shot) for shot in stored["shots"]),
+        references=tuple(
+            Reference(name=r["name"], location=r["location"], role=Role(r["role"]))
+            for r in stored["references"]
+        ),
+        output=Output(
+            size=Size(output["width"], output["height"]),
+            fps=Fraction(output["fps"]),
+            formats=tuple(output["formats"]),
+        ),
+        brand=Brand(
+            logo=brand["logo"],
+            colours=tuple(brand["colours"]),
+            font=brand["font"],
+            lut=brand["lut"],
+        ),
+        model=stored["model"],
+        quality=Quality(stored["quality"]),
+        tier=Tier(stored["tier"]),
+        deadline_us=stored["deadline_us"],
+        budget_uusd=None if budget is None else Uusd(budget),
+        seed=stored["seed"],
+        rights=tuple(_source(source) for source in stored["rights"]),
+        labels=tuple((name, value) for name, value in stored["labels"]),
+    )
+
+
+def _shot_document(shot: Shot) -> dict[str, Json]:
+    return {
+        "length_ms": shot.length_ms,
+        "prompt": shot.prompt,
+        "caption": shot.caption,
+        "references": list(shot.references),
+        "camera": shot.camera.value,
+        "transition": {
+            "kind": shot.transition.kind.value,
+            "length_ms": shot.transition.length_ms,
+        },
+        "voice": shot.voice,
+    }
+
+
+def _shot(stored: dict[str, Any]) -> Shot:
+    transition = stored["transition"]
+    return Shot(
+        length_ms=stored["length_ms"],
+        prompt=stored["prompt"],
+        caption=stored["caption"],
+        references=tuple(stored["references"]),
+        camera=Camera(stored["camera"]),
+        transition=Transition(
+            kind=TransitionKind(transition["kind"]), length_ms=transition["length_ms"]
+        ),
+        voice=stored["voice"],
+    )
+
+
+def _source(stored: dict[str, Any]) -> RightsSource:
+    return RightsSource(
+        reference=stored["reference"],
+        licence=stored["licence"],
+        parties=tuple(
+            PartyShare(party=p["party"], share_bp=BasisPoints(p["share_bp"]))
+            for p in stored["parties"]
+        ),
+    )

@@ -1,0 +1,452 @@
+"""The shape of a brief as people write it, for the parser and for their editors.
+
+The classes are the published JSON Schema; `ingest.brief` turns what they accept into the frozen
+values of `core.brief`. Numbers with a point arrive as `Decimal` and leave as whole units.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from fractions import Fraction
+from typing import Annotated, Any, Final, NoReturn
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    InstanceOf,
+    StringConstraints,
+    Tag,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from cinefab.core.brief import Camera, Quality, Role, Tier, TransitionKind
+from cinefab.core.units import UUSD_PER_USD, WHOLE_BP
+from cinefab.ingest.brief_text import describe
+
+SHOTS_MAX: Final = 64
+FILM_MS_MAX: Final = 600_000
+SIDE_MIN: Final = 64
+SIDE_MAX: Final = 1920
+FORMATS: Final = ("mp4",)
+
+PROBLEM: Final = "cinefab"
+"""The type of the errors raised here; their context holds `found` and `remedy`."""
+
+_NTSC: Final = {
+    Decimal("23.976"): Fraction(24000, 1001),
+    Decimal("29.97"): Fraction(30000, 1001),
+    Decimal("47.952"): Fraction(48000, 1001),
+    Decimal("59.94"): Fraction(60000, 1001),
+}
+_FPS_MIN, _FPS_MAX = 1, 60
+
+
+def brief_schema() -> dict[str, Any]:
+    """Return the brief's JSON Schema (2020-12), with titles, descriptions and examples."""
+    schema = BriefDocument.model_json_schema(mode="validation", by_alias=True)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "urn:cinefab:schema:brief:1",
+        **schema,
+    }
+
+
+def refuse(found: str, remedy: str) -> NoReturn:
+    """Raise the error that the parser reports as `found` and `remedy` at this field."""
+    raise PydanticCustomError(PROBLEM, "{found}", {"found": found, "remedy": remedy})
+
+
+# ── Scalars ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def _number(value: object, example: str) -> Decimal:
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        refuse(f"found {describe(value)}", f"Write a number, such as {example}.")
+    return Decimal(value)
+
+
+def _milliseconds(least: str, most: str) -> BeforeValidator:
+    def parse(value: object) -> int:
+        seconds = _number(value, "2.5")
+        if not Decimal(least) <= seconds <= Decimal(most):
+            refuse(f"found {seconds:f} seconds", f"Write between {least} and {most} seconds.")
+        if seconds * 1000 % 1:
+            refuse(f"found {seconds:f} seconds", "Write at most three decimals.")
+        return int(seconds * 1000)
+
+    return BeforeValidator(parse)
+
+
+def _fps(value: object) -> Fraction:
+    remedy = f"Write between {_FPS_MIN} and {_FPS_MAX}: 24, 25, 29.97 or '30000/1001'."
+    text = value if isinstance(value, str) else f"{_number(value, '24')}"
+    if not re.fullmatch(r"[0-9]{1,5}/[1-9][0-9]{0,3}|[0-9]{1,3}(\.[0-9]{1,3})?", text):
+        refuse(f"found {describe(value)}", remedy)
+    rate = Fraction(text) if "/" in text else _NTSC.get(Decimal(text).normalize(), Fraction(text))
+    if not _FPS_MIN <= rate <= _FPS_MAX:
+        refuse(f"found {describe(value)}", remedy)
+    return rate
+
+
+def _uusd(value: object) -> int:
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,12})?", value):
+        value = Decimal(value)
+    usd = _number(value, "0.25")
+    if not 0 <= usd <= 1_000_000:
+        refuse(f"found {usd:f} US dollars", "Write between 0 and 1000000 US dollars.")
+    if usd * UUSD_PER_USD % 1:
+        refuse(f"found {usd:f} US dollars", "Write at most six decimals: a millionth is the least.")
+    return int(usd * UUSD_PER_USD)
+
+
+def _colour(value: object) -> str:
+    if value is None:
+        refuse("found nothing", "Put the colour in quotes: an unquoted # starts a comment.")
+    if not isinstance(value, str) or not re.fullmatch("#[0-9a-fA-F]{6}", value):
+        refuse(f"found {describe(value)}", "Write '#' and six hexadecimal digits: '#6b1f12'.")
+    return value.lower()
+
+
+def _format(value: object) -> str:
+    if value not in FORMATS:
+        made = ", ".join(FORMATS)
+        refuse(f"found {describe(value)}", f"This version makes {made} only; remove the rest.")
+    return str(value)
+
+
+Seconds = Annotated[
+    int,
+    _milliseconds("0.25", "60"),
+    WithJsonSchema({"type": "number", "minimum": 0.25, "maximum": 60}),
+]
+TransitionSeconds = Annotated[
+    int,
+    _milliseconds("0.04", "5"),
+    WithJsonSchema({"type": "number", "minimum": 0.04, "maximum": 5}),
+]
+FramesPerSecond = Annotated[
+    InstanceOf[Fraction],
+    BeforeValidator(_fps),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "minimum": _FPS_MIN, "maximum": _FPS_MAX},
+                {"type": "string", "pattern": r"^[0-9]+(/[1-9][0-9]*|\.[0-9]+)?$"},
+            ]
+        }
+    ),
+]
+Dollars = Annotated[
+    int,
+    BeforeValidator(_uusd),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "minimum": 0, "maximum": 1_000_000},
+                {"type": "string", "pattern": r"^[0-9]+(\.[0-9]{1,6}0*)?$"},
+            ]
+        }
+    ),
+]
+Colour = Annotated[
+    str,
+    BeforeValidator(_colour),
+    WithJsonSchema({"type": "string", "pattern": "^#[0-9a-fA-F]{6}$"}),
+]
+Format = Annotated[
+    str, BeforeValidator(_format), WithJsonSchema({"type": "string", "enum": list(FORMATS)})
+]
+Side = Annotated[int, Field(ge=SIDE_MIN, le=SIDE_MAX, multiple_of=2)]
+Location = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+ReferenceName = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=64)
+]
+
+
+# ── Fields ──────────────────────────────────────────────────────────────────────────────────────
+
+
+_ONE_LOCATION: Final[dict[str, Any]] = {"oneOf": [{"required": ["file"]}, {"required": ["url"]}]}
+
+
+def _or_text(title: str, description: str, examples: list[str], **more: Any) -> Any:
+    """Let the schema also take the text that a class expands before it validates."""
+
+    def widen(schema: dict[str, Any]) -> None:
+        whole = {**schema, **more}
+        schema.clear()
+        schema["title"] = title
+        schema["anyOf"] = [
+            {"type": "string", "description": description, "examples": examples},
+            whole,
+        ]
+
+    return widen
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        str_strip_whitespace=True,
+        use_attribute_docstrings=True,
+    )
+
+
+class ReferenceDocument(_Document):
+    """A picture that the film may show: a file or a URL, and what it is for."""
+
+    model_config = ConfigDict(
+        title="Reference",
+        json_schema_extra=_or_text(
+            "Reference",
+            "A file, or an http(s) URL",
+            ["coffee.png", "https://example.com/cup.jpg"],
+            **_ONE_LOCATION,
+        ),
+    )
+
+    file: Location | None = None
+    """A file, relative to the brief's own folder."""
+    url: Location | None = None
+    """An http or https URL."""
+    role: Annotated[Role, Field(strict=False)] = Role.AUTO
+    """What it is for; auto lets the picture decide."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _expand(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return {"url" if "://" in value else "file": value}
+
+    @model_validator(mode="after")
+    def _has_one_location(self) -> ReferenceDocument:
+        if (self.file is None) == (self.url is None):
+            found = "found neither file nor url" if self.file is None else "found file and url"
+            refuse(found, "Write exactly one of them.")
+        if self.url is not None and not re.match("https?://[^/]", self.url):
+            refuse(f"found the URL {describe(self.url)}", "Write an http or https URL, or a file.")
+        if self.file is not None and "://" in self.file:
+            refuse(f"found the file {describe(self.file)}", "Write a URL under url instead.")
+        return self
+
+    @property
+    def location(self) -> str:
+        """The file or the URL, whichever was written."""
+        return self.file or self.url or ""
+
+
+class ListedReferenceDocument(ReferenceDocument):
+    """A reference that says its own name, for references written as a list."""
+
+    model_config = ConfigDict(title="Named reference", json_schema_extra=_ONE_LOCATION)
+
+    name: ReferenceName
+    """The name that shots use."""
+
+
+class TransitionDocument(_Document):
+    """How a shot begins: its kind, and its length centred on the cut."""
+
+    model_config = ConfigDict(
+        title="Transition",
+        json_schema_extra=_or_text(
+            "Transition", "A kind of transition: " + ", ".join(TransitionKind), ["wipe"]
+        ),
+    )
+
+    kind: Annotated[TransitionKind, Field(strict=False)] = TransitionKind.AUTO
+    """A cut, a dissolve, a wipe, a dip through the brand's first colour, or auto."""
+    length_ms: TransitionSeconds = Field(
+        default_factory=lambda: 500, validation_alias="seconds", json_schema_extra={"default": 0.5}
+    )
+    """Its length in seconds; a cut has none."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _expand(cls, value: object) -> object:
+        return {"kind": value} if isinstance(value, str) else value
+
+
+class ShotDocument(_Document):
+    """A stretch of the timeline: how long it is, what it shows, what it says."""
+
+    model_config = ConfigDict(title="Shot")
+
+    length_ms: Seconds = Field(validation_alias="seconds", examples=[3, 2.5])
+    """Its length in seconds, half of its transitions included."""
+    prompt: str = Field(default="", max_length=2000)
+    """What to show, for models that read prompts."""
+    caption: str = Field(default="", max_length=200, examples=["Picked by hand"])
+    """The words on the picture, in any bundled script."""
+    references: list[str] = Field(default_factory=list, max_length=8)
+    """Names of the references it shows; without any it shows type and colour alone."""
+    camera: Annotated[Camera, Field(strict=False)] = Camera.AUTO
+    """How the view moves; auto leaves it to the planner."""
+    transition: TransitionDocument = Field(default_factory=TransitionDocument)
+    """How it takes over from the shot before it."""
+    voice: str = Field(default="", max_length=500)
+    """A line to speak over it."""
+
+
+class SizeDocument(_Document):
+    """A picture's size in pixels, both even."""
+
+    model_config = ConfigDict(
+        title="Size",
+        json_schema_extra=_or_text("Size", "Width and height, such as 1280x720", ["1280x720"]),
+    )
+
+    width: Side
+    """Pixels from left to right, even."""
+    height: Side
+    """Pixels from top to bottom, even."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _expand(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        if not (sides := re.fullmatch(r" *([0-9]{1,6}) *x *([0-9]{1,6}) *", value)):
+            refuse(f"found {describe(value)}", "Write width and height, such as 1280x720.")
+        return {"width": int(sides[1]), "height": int(sides[2])}
+
+
+class OutputDocument(_Document):
+    """The film's shape."""
+
+    model_config = ConfigDict(title="Output")
+
+    size: SizeDocument = Field(
+        default_factory=lambda: SizeDocument(width=1280, height=720),
+        json_schema_extra={"default": "1280x720"},
+    )
+    """Width and height."""
+    fps: FramesPerSecond = Field(
+        default_factory=lambda: Fraction(24),
+        examples=[24, 29.97, "30000/1001"],
+        json_schema_extra={"default": 24},
+    )
+    """Frames a second."""
+    formats: list[Format] = Field(default_factory=lambda: ["mp4"], min_length=1)
+    """The containers to deliver."""
+
+
+class BrandDocument(_Document):
+    """How the film should look."""
+
+    model_config = ConfigDict(title="Brand")
+
+    logo: Location | None = None
+    """The name of a reference, or a file or URL."""
+    colours: list[Colour] = Field(
+        default_factory=list, max_length=8, examples=[["#6b1f12", "#f4e6d2"]]
+    )
+    """Colours as '#rrggbb', in quotes, the most important first."""
+    font: Location | None = None
+    """A TrueType or OpenType file."""
+    lut: Location | None = None
+    """A .cube file that grades the picture."""
+
+
+class PartyShareDocument(_Document):
+    """One party's share of one source."""
+
+    model_config = ConfigDict(title="Party's share")
+
+    party: str = Field(min_length=1, max_length=200)
+    """Who is paid."""
+    share_bp: int = Field(ge=1, le=WHOLE_BP)
+    """Its share in basis points; a source's shares are 10000 together."""
+
+
+class RightsSourceDocument(_Document):
+    """Who holds the rights in one reference."""
+
+    model_config = ConfigDict(title="Source")
+
+    reference: str
+    """The name of the reference it covers."""
+    licence: str = Field(min_length=1, max_length=200, examples=["CC0-1.0"])
+    """The licence, as an SPDX identifier where there is one."""
+    parties: list[PartyShareDocument] = Field(min_length=1, max_length=64)
+    """Who is paid, and how much of it."""
+
+
+class RightsDocument(_Document):
+    """What the film is made from, and who is paid for it."""
+
+    model_config = ConfigDict(title="Rights")
+
+    sources: list[RightsSourceDocument] = Field(default_factory=list, max_length=256)
+    """One entry for each reference that somebody holds rights in."""
+
+
+def _mapping_or_list(value: object) -> str | None:
+    if isinstance(value, dict):
+        return "mapping"
+    return "list" if isinstance(value, list) else None
+
+
+References = Annotated[
+    Annotated[dict[ReferenceName, ReferenceDocument], Tag("mapping"), Field(max_length=256)]
+    | Annotated[list[ListedReferenceDocument], Tag("list"), Field(max_length=256)],
+    Discriminator(_mapping_or_list),
+]
+Label = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+
+
+class BriefDocument(_Document):
+    """What a film should be: a prompt or a storyboard, and everything around it."""
+
+    model_config = ConfigDict(
+        title="Cinefab brief",
+        json_schema_extra={"anyOf": [{"required": ["prompt"]}, {"required": ["shots"]}]},
+    )
+
+    title: str = Field(min_length=1, max_length=200, examples=["Morning, poured slowly"])
+    """The film's name; it opens a film that is made from a prompt."""
+    prompt: str = Field(default="", max_length=4000)
+    """What to show, in sentences; the planner makes shots of it when there are none."""
+    shots: list[ShotDocument] = Field(default_factory=list, min_length=1, max_length=SHOTS_MAX)
+    """The storyboard, in order."""
+    references: References = Field(default_factory=dict, examples=[{"product": "coffee.png"}])
+    """Pictures by the names that shots use, as a mapping or as a list."""
+    output: OutputDocument = Field(default_factory=OutputDocument)
+    """Size, frames a second, containers."""
+    brand: BrandDocument = Field(default_factory=BrandDocument)
+    """Logo, colours, font, LUT."""
+    model: str = Field(
+        default="procedural",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*(@[A-Za-z0-9._+-]+)?$",
+        max_length=128,
+    )
+    """The model that makes the takes, with @version to pin one."""
+    quality: Annotated[Quality, Field(strict=False)] = Quality.FINAL
+    """A quick look, or the thing itself."""
+    tier: Annotated[Tier, Field(strict=False)] = Tier.BATCH
+    """Who waits for it: a person, or nobody."""
+    deadline: str | None = Field(
+        default=None, max_length=64, examples=["10m", "2030-01-31T18:00:00+01:00"]
+    )
+    """When it must be there: a time with its zone, or how long from now (30s, 10m, 2h, 1d)."""
+    budget_uusd: Dollars | None = Field(
+        default=None, validation_alias="budget", examples=[0.25, "0.25"]
+    )
+    """The most that it may cost, in US dollars, to the millionth."""
+    seed: int = Field(default=0, ge=0, le=2**53 - 1)
+    """Where chance starts; the same seed makes the same film."""
+    rights: RightsDocument = Field(default_factory=RightsDocument)
+    """What it is made from, and who is paid."""
+    labels: dict[Label, str] = Field(
+        default_factory=dict, max_length=64, examples=[{"campaign": "autumn"}]
+    )
+    """Words of your own, to find it by."""
