@@ -1,0 +1,62 @@
+"""The contract that every check keeps, ours and a stranger's, and what follows from findings.
+
+A check is found through the entry-point group `cinefab.checks`; the entry point names a class
+that is called without arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Protocol
+
+from cinefab.core.brief import Size
+from cinefab.core.verdict import CheckFinding, NeedsPerson, Passed, Refused, Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CutUnderReview:
+    """A cut, and the size, rate and number of frames that were ordered."""
+
+    path: Path
+    size: Size
+    fps: Fraction
+    frames: int
+
+
+class Check(Protocol):
+    """Tests one quality of a cut; the same cut always gives the same finding."""
+
+    @property
+    def name(self) -> str:
+        """The check's name, as verdicts and records give it."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Changes whenever the same cut might give another finding."""
+        ...
+
+    def examine(self, cut: CutUnderReview, /) -> CheckFinding:
+        """Look at `cut` and say what was found; a bad cut is a finding, never an exception.
+
+        Raises `StorageUnavailable` when the file cannot be read.
+        """
+        ...
+
+
+def conclude(findings: Iterable[CheckFinding]) -> Verdict:
+    """Return what `findings` come to: a problem refuses, else a question waits, else it passes.
+
+    Of several, the first in the findings' order speaks for all.
+    """
+    all_of_them = tuple(findings)
+    for finding in all_of_them:
+        for problem in finding.problems:
+            return Refused(check=finding.check, reason=problem.text, frame=problem.frame)
+    for finding in all_of_them:
+        for question in finding.questions:
+            return NeedsPerson(check=finding.check, question=question.text, frame=question.frame)
+    return Passed()
