@@ -1,0 +1,100 @@
+"""A stranger's picture, decoded behind the lock.
+
+Accepted: still PNG, JPEG and WebP, whole, of the format that their name promises. What follows a
+file's end is ignored. Embedded colour profiles are not applied: pixels are taken as sRGB.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, NoReturn
+
+import numpy as np
+
+from cinefab.media.frames import Mask, Rgb
+from cinefab.media.sandbox.outcome import Cause, DecodeRefused
+from cinefab.media.sandbox.sandbox import Sandbox, SandboxResult
+from cinefab.media.sandbox.talk import printable
+
+PICTURE_TASK: Final = "cinefab.media.sandbox.picture_task:decode"
+"""The task's name, for `Sandbox.warm`."""
+
+_FORMATS: Final = frozenset({"png", "jpeg", "webp"})
+_NAME_MAX: Final = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureLimits:
+    """How large a picture may be before it is decoded: all its pixels, and either side."""
+
+    pixels_max: int = 50_000_000
+    side_max: int = 16_384
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecodedPicture:
+    """An upright picture; `alpha` is None where it is wholly opaque.
+
+    Where there is an `alpha`, colours are not multiplied by it, and wholly clear pixels are white.
+    `format` is `png`, `jpeg` or `webp`, the last part of its media type.
+    """
+
+    rgb: Rgb
+    alpha: Mask | None
+    format: str
+
+
+_DEFAULT_LIMITS: Final = PictureLimits()
+
+
+def decode_picture(
+    sandbox: Sandbox, data: bytes, *, name: str, limits: PictureLimits = _DEFAULT_LIMITS
+) -> DecodedPicture:
+    """Return the picture in `data`; `name` is the file's, whose ending must fit the content.
+
+    Raises `DecodeRefused` for what is no whole, still picture of an accepted format within the
+    limits, or takes more than the sandbox gives; `SandboxUnavailable` as `Sandbox.run` does.
+    """
+    called = printable(name, length_max=_NAME_MAX) or "a picture without a name"
+    result = sandbox.run(
+        PICTURE_TASK,
+        data,
+        arguments={
+            "name": name[-_NAME_MAX:],
+            "pixels_max": limits.pixels_max,
+            "side_max": limits.side_max,
+        },
+        called=called,
+    )
+    return _checked(result, called, limits)
+
+
+def _checked(result: SandboxResult, called: str, limits: PictureLimits) -> DecodedPicture:
+    """Believe nothing: a decoder that was taken over may answer with anything."""
+    if "premature end" in result.log.lower():
+        _refuse(called, Cause.REFUSED, "its pixels end before the picture does")
+    facts: dict[str, Any] = result.facts
+    width, height, alpha = facts.get("width"), facts.get("height"), facts.get("alpha")
+    kind = str(facts.get("format"))
+    if type(width) is not int or type(height) is not int or kind not in _FORMATS:
+        _refuse(called, Cause.BAD_ANSWER, "the decoder's answer does not describe a picture")
+    if not (0 < width <= limits.side_max and 0 < height <= limits.side_max):
+        _refuse(called, Cause.BAD_ANSWER, "the decoder's answer is of no possible size")
+    sizes = [width * height * 3, width * height] if alpha is True else [width * height * 3]
+    if [len(blob) for blob in result.blobs] != sizes:
+        _refuse(called, Cause.BAD_ANSWER, "the decoder's pixels do not fit its description")
+    pixels = [np.frombuffer(blob, np.uint8) for blob in result.blobs]
+    return DecodedPicture(
+        rgb=pixels[0].reshape(height, width, 3),
+        alpha=pixels[1].reshape(height, width) if alpha is True else None,
+        format=kind,
+    )
+
+
+def _refuse(called: str, cause: Cause, found: str) -> NoReturn:
+    raise DecodeRefused(
+        cause=cause,
+        attempted=f"decode {called}",
+        found=found,
+        remedy="The file is broken or hostile; export it again.",
+    )
