@@ -67,9 +67,13 @@ worker: Final = sa.Table(
     sa.Column("started_us", sa.BigInteger, nullable=False),
     sa.Column("beat_us", sa.BigInteger, nullable=False),
     sa.Column("ended_us", sa.BigInteger),
-    sa.Index(None, "ended_us", "beat_us"),
+    sa.Column("settled_us", sa.BigInteger),
+    sa.Index(None, "ended_us", "settled_us"),
 )
-"""Processes that run jobs, and when each was last heard of; `ended_us` is set once it is over."""
+"""Processes that run jobs, and when each was last heard of.
+
+`ended_us` is set once it is over, `settled_us` once its unfinished work has been taken over.
+"""
 
 idempotency_key: Final = sa.Table(
     "idempotency_key",
