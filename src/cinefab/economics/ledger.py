@@ -27,6 +27,7 @@ from cinefab.core.stage import Charge, TimeClass
 from cinefab.core.units import DeviceUs, Uusd, price_of
 from cinefab.economics import journal, leases, reservations
 from cinefab.economics.errors import JobClosed, KeyReused
+from cinefab.economics.findings import as_usd
 from cinefab.economics.leases import OpenLease
 from cinefab.economics.reservations import Reservation
 from cinefab.economics.tables import Kind, Unit, account, transfer
@@ -63,7 +64,7 @@ def reserve(
     known = reservations.find_reservation(connection, tenant=tenant, key=key)
     if known is not None:
         return _same_reservation(known, job=job, amount=amount)
-    _check_room(gate, amount, attempted=f"reserve {_usd(amount)} for {job}")
+    _check_room(gate, amount, attempted=f"reserve {as_usd(amount)} for {job}")
     return reservations.add_reservation(
         connection, tenant=tenant, job=job, amount=amount, key=key, now_us=now_us
     )
@@ -181,8 +182,8 @@ def set_spend_limit(connection: sa.Connection, *, tenant: TenantId, limit: Uusd 
     used = gate.pending + gate.posted
     if limit is not None and limit < used:
         raise BudgetTooSmall(
-            attempted=f"limit {tenant} to {_usd(limit)}",
-            found=f"{_usd(used)} is spent or reserved already",
+            attempted=f"limit {tenant} to {as_usd(limit)}",
+            found=f"{as_usd(used)} is spent or reserved already",
             remedy="Set a higher limit, or wait until running jobs give back their rest.",
         )
     connection.execute(
@@ -206,7 +207,7 @@ def _posts(
     open_ones = [one for one in every if one.is_open]
     if every and not open_ones:
         raise JobClosed(
-            attempted=f"charge {_usd(price)} for stage {opened.stage} to {opened.job}",
+            attempted=f"charge {as_usd(price)} for stage {opened.stage} to {opened.job}",
             found="its reservations were given back: the job has ended or was cancelled",
             remedy="Absorb the lease as lost; reserve again before the job runs again.",
         )
@@ -309,8 +310,8 @@ def _open_ones(connection: sa.Connection, tenant: TenantId, job: JobId) -> list[
 def _same_reservation(known: Reservation, *, job: JobId, amount: Uusd) -> Reservation:
     if (known.job, known.reserved) != (job, amount):
         raise KeyReused(
-            attempted=f"reserve {_usd(amount)} for {job} under the key {known.key!r}",
-            found=f"that key already reserved {_usd(known.reserved)} for {known.job}",
+            attempted=f"reserve {as_usd(amount)} for {job} under the key {known.key!r}",
+            found=f"that key already reserved {as_usd(known.reserved)} for {known.job}",
             remedy="Use a new key for a new reservation.",
         )
     return known
@@ -320,14 +321,10 @@ def _check_room(gate: journal.Gate, amount: Uusd, *, attempted: str) -> None:
     if gate.room is not None and amount > gate.room:
         raise BudgetTooSmall(
             attempted=attempted,
-            found=f"only {_usd(gate.room)} is left under the tenant's limit",
+            found=f"only {as_usd(gate.room)} is left under the tenant's limit",
             remedy="Raise the limit, ask for less, or wait until running jobs give back theirs.",
         )
 
 
 def _charge_key(job: JobId, stage: str) -> str:
     return f"{job}:{stage}"
-
-
-def _usd(amount: int) -> str:
-    return f"{amount // 1_000_000}.{amount % 1_000_000:06d} USD"
