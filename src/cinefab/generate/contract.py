@@ -1,0 +1,88 @@
+"""What a model is given, held against what its card says it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from jsonschema import SchemaError
+from jsonschema.exceptions import ValidationError
+from jsonschema.protocols import Validator
+from jsonschema.validators import Draft202012Validator, validator_for
+
+from cinefab.core.errors import BriefInvalid, ContractMismatch
+from cinefab.generate.backend import ModelCard
+
+# Where a part of the input comes from in the brief; what is not here stands in the shot.
+_FROM_BRAND: Final = {"colours": "brand.colours", "logo": "brand.logo"}
+
+# Every shot has the same fields of the same types, so these can only be the card's fault.
+_SHAPE: Final = frozenset({"type", "required", "additionalProperties", "unevaluatedProperties"})
+
+
+def check_input(given: Mapping[str, Any], *, card: ModelCard, index: int) -> None:
+    """Hold the input of shot `index` against the card's schema.
+
+    Raises `BriefInvalid`, with the path in the brief, where the shot asks for what the model does
+    not take, and `ContractMismatch` where no shot could ever fit, or the schema is none.
+    """
+    first = min(_validator(card).iter_errors(dict(given)), key=_order, default=None)
+    if first is None:
+        return
+    if first.validator in _SHAPE:
+        raise ContractMismatch(
+            attempted=f"hold a shot against the contract of {card.ref}",
+            found=f"its input_schema refuses what every model is given: {first.message[:200]}",
+            remedy="Mend the schema in the model's card, or use another model.",
+        )
+    raise BriefInvalid(
+        attempted="plan the film",
+        field=_field(list(first.absolute_path), index),
+        found=f"{card.ref} does not take this: {first.message[:200]}",
+        remedy="Change the field, or choose another model.",
+    )
+
+
+def _validator(card: ModelCard) -> Validator:
+    schema = dict(card.input_schema)
+    kind = validator_for(schema, default=Draft202012Validator)
+    try:
+        kind.check_schema(schema)
+    except SchemaError as error:
+        raise _no_schema(card, error.message[:200]) from error
+    # A reference to elsewhere would be fetched over the network, in the middle of a pure function.
+    for target in _references(schema):
+        if not target.startswith("#"):
+            raise _no_schema(card, f"it refers to {target[:100]}, outside of itself")
+    return kind(schema)
+
+
+def _references(schema: object) -> Iterator[str]:
+    if isinstance(schema, Mapping):
+        for name, value in schema.items():
+            if name in ("$ref", "$dynamicRef") and isinstance(value, str):
+                yield value
+            yield from _references(value)
+    elif isinstance(schema, list | tuple):
+        for item in schema:
+            yield from _references(item)
+
+
+def _no_schema(card: ModelCard, found: str) -> ContractMismatch:
+    return ContractMismatch(
+        attempted=f"read the contract of {card.ref}",
+        found=f"its input_schema cannot be used: {found}",
+        remedy="Write a JSON Schema (2020-12) that stands on its own.",
+    )
+
+
+def _order(error: ValidationError) -> tuple[list[str], str]:
+    return [str(step) for step in error.absolute_path], str(error.validator)
+
+
+def _field(path: list[str | int], index: int) -> str:
+    if not path:
+        return f"shots[{index}]"
+    first, *rest = path
+    field = _FROM_BRAND.get(str(first), f"shots[{index}].{first}")
+    return field + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in rest)

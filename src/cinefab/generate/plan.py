@@ -1,0 +1,316 @@
+"""Planning: a brief and its prepared references become an exact timeline, or one clear error.
+
+Pure: the same brief, references and versions give the same plan, byte for byte. No clock, no
+file, no generator of chance is read; whatever the brief leaves open is decided by its seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import accumulate
+from typing import Any, Final
+
+from cinefab.core.brief import Brief, Role, Shot, Size, TransitionKind
+from cinefab.core.canonical import Sha256
+from cinefab.core.errors import BriefInvalid
+from cinefab.core.ids import TenantId
+from cinefab.core.plan import (
+    Part,
+    Plan,
+    PlannedSegment,
+    PlannedShot,
+    PlannedTransition,
+    PreparedReference,
+    Versions,
+)
+from cinefab.core.units import DeviceUs, Uusd, price_of
+from cinefab.generate.backend import ModelCard
+from cinefab.generate.contract import check_input
+from cinefab.generate.direction import Join, choose_cameras, choose_joins
+from cinefab.generate.key import segment_key, transition_key
+from cinefab.generate.plan_document import plan_document, plan_from_document
+from cinefab.generate.storyboard import expand
+
+__all__ = ["estimate_uusd", "make_plan", "plan_document", "plan_from_document"]
+
+_BLACK: Final = "#000000"
+
+# What the other stages may take beside the takes, in device time: transitions, joining, checks and
+# signing grow with the film, and a job pays for its sandbox, its encoder's start and its records
+# even where the film is a second long. The aim is 0.4 of the takes; the rest is room to spare.
+_OTHER_STAGES_BP: Final = 6_000
+_OTHER_STAGES_US: Final = 8_000_000
+_EACH_REFERENCE_US: Final = 4_000_000
+
+
+def make_plan(
+    brief: Brief,
+    *,
+    references: Sequence[PreparedReference],
+    card: ModelCard,
+    versions: Versions,
+    tenant: TenantId,
+    files: Mapping[str, Sha256],
+    nusd_per_s: int | None,
+) -> Plan:
+    """Return the exact plan of `brief` for the model that `card` describes.
+
+    `references` are the brief's, prepared; `files` maps `font` and `lut` to the digests of what
+    the brand brings; `nusd_per_s` is the device's price in nano-dollars a second, None where it
+    has none (then no estimate has a price either). A brief without shots is given a storyboard
+    first. Raises `BriefInvalid`, with the path to the field, for what the model cannot make, and
+    `ContractMismatch` where its card contradicts what every model is given.
+    """
+    if brief.model not in (card.name, card.ref):
+        raise BriefInvalid(
+            attempted="plan the film",
+            field="model",
+            found=f"found {brief.model}, but the plan is for {card.ref}",
+            remedy=f"Write {card.name}, or install that version.",
+        )
+    brief = expand(brief)
+    frames = _frames(brief)
+    by_name = {reference.name: reference for reference in references}
+    roles = {reference.name: reference.role for reference in references}
+    joins, notes = choose_joins(
+        brief.shots, frames=frames, fps=brief.output.fps, roles=roles, seed=brief.seed
+    )
+    taker = _Taker(
+        brief=brief,
+        by_name=by_name,
+        card=card,
+        versions=versions,
+        tenant=tenant,
+        files=files,
+        nusd_per_s=nusd_per_s,
+    )
+    _check_size(brief.output.size, card)
+    cameras = choose_cameras(brief.shots, seed=brief.seed)
+    ends = (*joins[1:], Join(TransitionKind.CUT, 0))
+    shots = tuple(
+        taker.shot(i, shot, camera=cameras[i], frames=frames[i], begins=joins[i], ends=ends[i])
+        for i, shot in enumerate(brief.shots)
+    )
+    shown = {name for shot in shots for name in shot.references}
+    return Plan(
+        title=brief.title,
+        model=card.ref,
+        quality=brief.quality,
+        size=brief.output.size,
+        fps=brief.output.fps,
+        shots=shots,
+        transitions=_transitions(shots, joins, brief=brief, versions=versions),
+        references=tuple(by_name[r.name] for r in brief.references if r.name in shown),
+        versions=versions,
+        notes=(*notes, *_silences(brief), *_unshown(brief, shown)),
+    )
+
+
+def estimate_uusd(plan: Plan) -> Uusd | None:
+    """Return what the whole job may cost, or None where the device has no price.
+
+    The takes' own estimates, and an allowance for every other stage: 60 % of the takes' device
+    time, 8 seconds a job and 4 seconds a reference, at the price that the takes were estimated at.
+    It is what a reservation is made of, so it errs upwards.
+    """
+    takes_us = takes_uusd = 0
+    for shot in plan.shots:
+        for segment in shot.segments:
+            if segment.estimate_uusd is None:
+                return None
+            takes_us += segment.estimate_device_us
+            takes_uusd += segment.estimate_uusd
+    if takes_us == 0:
+        return Uusd(takes_uusd)
+    others_us = (
+        takes_us * _OTHER_STAGES_BP // 10_000
+        + _OTHER_STAGES_US
+        + _EACH_REFERENCE_US * len(plan.references)
+    )
+    return Uusd(takes_uusd - (-takes_uusd * others_us // takes_us))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Taker:
+    """Plans shots one by one; holds what is the same for all of them."""
+
+    brief: Brief
+    by_name: Mapping[str, PreparedReference]
+    card: ModelCard
+    versions: Versions
+    tenant: TenantId
+    files: Mapping[str, Sha256]
+    nusd_per_s: int | None
+
+    def shot(
+        self, index: int, shot: Shot, *, camera: str, frames: int, begins: Join, ends: Join
+    ) -> PlannedShot:
+        """Return shot `index` made exact, its input checked against the model's schema."""
+        names = _names(shot, self.brief.brand.logo)
+        prepared = [self._prepared(name) for name in names]
+        given: dict[str, Any] = {
+            "prompt": shot.prompt,
+            "caption": shot.caption,
+            "camera": str(camera),
+            "index": index,
+            "references": list(shot.references),
+            "roles": {reference.name: reference.role for reference in prepared},
+            "colours": list(self.brief.brand.colours),
+            "logo": self.brief.brand.logo,
+        }
+        check_input(given, card=self.card, index=index)
+        spans = _spans(frames, begins=begins, ends=ends)
+        return PlannedShot(
+            index=index,
+            frames=frames,
+            seed=self.brief.seed,
+            input=given,
+            references=names,
+            segments=tuple(
+                self._segment(part, span, index=index, frames=frames, given=given, used=prepared)
+                for part, span in spans
+            ),
+        )
+
+    def _segment(
+        self,
+        part: Part,
+        span: range,
+        *,
+        index: int,
+        frames: int,
+        given: Mapping[str, Any],
+        used: Sequence[PreparedReference],
+    ) -> PlannedSegment:
+        _check_length(len(span), index=index, card=self.card)
+        size = self.brief.output.size
+        device_us = _device_us(len(span), size=size, card=self.card)
+        price = self.nusd_per_s
+        return PlannedSegment(
+            key=segment_key(
+                versions=self.versions,
+                input=given,
+                seed=self.brief.seed,
+                size=size,
+                fps=self.brief.output.fps,
+                first_frame=span.start,
+                frames=len(span),
+                shot_frames=frames,
+                references=used,
+                files=self.files,
+                quality=self.brief.quality,
+                tenant=self.tenant,
+                licences=[(source.reference, source.licence) for source in self.brief.rights],
+            ),
+            part=part,
+            first_frame=span.start,
+            frames=len(span),
+            estimate_device_us=device_us,
+            estimate_uusd=None if price is None else price_of(device_us, nusd_per_s=price),
+        )
+
+    def _prepared(self, name: str) -> PreparedReference:
+        assert name in self.by_name, f"ingest prepared every reference, but not '{name}'"
+        return self.by_name[name]
+
+
+def _names(shot: Shot, logo: str | None) -> tuple[str, ...]:
+    """Return what the take is given: the shot's references, then the logo that lies over it."""
+    extra = () if logo is None or logo in shot.references else (logo,)
+    return (*shot.references, *extra)
+
+
+def _frames(brief: Brief) -> tuple[int, ...]:
+    """Return each shot's length, rounded where it ends in the film, so that errors never add up."""
+    fps = brief.output.fps
+    ends_ms = accumulate(shot.length_ms for shot in brief.shots)
+    ends = [int(ms * fps / 1000 + Fraction(1, 2)) for ms in ends_ms]
+    frames = tuple(end - start for start, end in zip((0, *ends), ends, strict=False))
+    for i, count in enumerate(frames):
+        if count < 1:
+            raise BriefInvalid(
+                attempted="plan the film",
+                field=f"shots[{i}].seconds",
+                found=f"the shot is shorter than a frame at {fps} frames a second",
+                remedy="Make the shot longer, or raise output.fps.",
+            )
+    return frames
+
+
+def _spans(frames: int, *, begins: Join, ends: Join) -> list[tuple[Part, range]]:
+    """Return the shot's parts as ranges of its own frames; head and tail overlap its neighbours."""
+    body = range(begins.half, frames - ends.half)
+    assert body, "a transition takes at most half of a shot"
+    spans = [(Part.BODY, body)]
+    if begins.half:
+        spans.insert(0, (Part.HEAD, range(-begins.half, begins.half)))
+    if ends.half:
+        spans.append((Part.TAIL, range(frames - ends.half, frames + ends.half)))
+    return spans
+
+
+def _transitions(
+    shots: Sequence[PlannedShot], joins: Sequence[Join], *, brief: Brief, versions: Versions
+) -> tuple[PlannedTransition, ...]:
+    first_colour = brief.brand.colours[0] if brief.brand.colours else _BLACK
+    planned: list[PlannedTransition] = []
+    for i, join in enumerate(joins):
+        if join.frames == 0:
+            continue
+        colour = first_colour if join.kind is TransitionKind.DIP else ""
+        key = transition_key(
+            before=shots[i - 1].segments[-1].key,
+            after=shots[i].segments[0].key,
+            kind=join.kind,
+            frames=join.frames,
+            colour=colour,
+            encoder=versions.encoder,
+        )
+        planned.append(
+            PlannedTransition(key=key, kind=join.kind, into=i, frames=join.frames, colour=colour)
+        )
+    return tuple(planned)
+
+
+def _device_us(frames: int, *, size: Size, card: ModelCard) -> DeviceUs:
+    pixels = frames * size.width * size.height
+    return DeviceUs(card.cost_us_fixed - (-pixels * card.cost_us_per_megapixel // 1_000_000))
+
+
+def _check_size(size: Size, card: ModelCard) -> None:
+    limits = card.limits
+    if size.width > limits.width_max or size.height > limits.height_max:
+        raise BriefInvalid(
+            attempted="plan the film",
+            field="output.size",
+            found=f"found {size}",
+            remedy=f"{card.ref} makes at most {limits.width_max}x{limits.height_max}.",
+        )
+
+
+def _check_length(frames: int, *, index: int, card: ModelCard) -> None:
+    if frames > card.limits.frames_max:
+        raise BriefInvalid(
+            attempted="plan the film",
+            field=f"shots[{index}].seconds",
+            found=f"the shot needs {frames} frames in one run",
+            remedy=f"{card.ref} makes at most {card.limits.frames_max}; split the shot.",
+        )
+
+
+def _silences(brief: Brief) -> list[str]:
+    return [
+        f"shots[{i}].voice: not spoken; this version makes silent films"
+        for i, shot in enumerate(brief.shots)
+        if shot.voice
+    ]
+
+
+def _unshown(brief: Brief, shown: set[str]) -> list[str]:
+    return [
+        f"references.{reference.name}: no shot shows it"
+        for reference in brief.references
+        if reference.name not in shown and reference.role is not Role.LOGO
+    ]
