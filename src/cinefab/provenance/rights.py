@@ -62,6 +62,12 @@ def record_split(
     )
 
 
+def current_split(connection: sa.Connection, asset: Asset, *, at_us: int) -> Split:
+    """Return who is paid for the asset itself at `at_us`, by party; empty if that was never said."""
+    mine = royalty_split.c.asset_id == asset.row_id
+    return _latest_splits(connection, mine, at_us=at_us).get(asset.row_id, ())
+
+
 def royalties_of(
     connection: sa.Connection, tenant: TenantId, asset: Asset, *, at_us: int | None = None
 ) -> tuple[PartyShare, ...]:
@@ -72,7 +78,8 @@ def royalties_of(
     """
     at_us = asset.created_us if at_us is None else at_us
     edges = edges_above(connection, tenant, asset)
-    splits = _splits_above(connection, tenant, asset, at_us=at_us)
+    above = royalty_split.c.asset_id.in_(sa.select(ids_above(tenant, asset).c.id))
+    splits = _latest_splits(connection, above, at_us=at_us)
     return share_out(attribute(asset.row_id, edges, splits))
 
 
@@ -114,17 +121,13 @@ def share_out(due: Mapping[str, Fraction]) -> tuple[PartyShare, ...]:
     )
 
 
-def _splits_above(
-    connection: sa.Connection, tenant: TenantId, asset: Asset, *, at_us: int
+def _latest_splits(
+    connection: sa.Connection, wanted: sa.ColumnElement[bool], *, at_us: int
 ) -> dict[int, Split]:
-    above = ids_above(tenant, asset)
     rows = connection.execute(
         sa.select(royalty_split)
-        .where(
-            royalty_split.c.asset_id.in_(sa.select(above.c.id)),
-            royalty_split.c.valid_from_us <= at_us,
-        )
-        .order_by(royalty_split.c.valid_from_us)
+        .where(wanted, royalty_split.c.valid_from_us <= at_us)
+        .order_by(royalty_split.c.valid_from_us, royalty_split.c.party)
     )
     latest: dict[int, tuple[int, list[PartyShare]]] = {}
     for row in rows:
