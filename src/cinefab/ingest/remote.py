@@ -1,0 +1,381 @@
+"""References from the network: every hop's address is looked up once, checked, and then used.
+
+The connection goes to the very address that was checked, so a name that answers differently the
+second time gains nothing. There are no proxies, cookies, credentials or content encodings.
+"""
+
+from __future__ import annotations
+
+import queue
+import re
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import PurePosixPath
+from typing import Any, Final
+from urllib.parse import unquote
+
+import httpcore
+import httpx
+
+from cinefab.core.clock import Clock
+from cinefab.ingest.addresses import Address, Network, is_allowed, why_refused
+
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_NAME_MAX: Final = 200
+_NUMBER_LABEL: Final = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
+_SAY_ADDRESS: Final = "Use a public URL, or have the operator allow the network (allow_networks)."
+# A server that negotiates must not answer a link to a .png with something more modern.
+_ACCEPT: Final = "image/png,image/jpeg;q=0.9,*/*;q=0.5"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchLimits:
+    """What fetching one reference may take; `total_seconds` covers all its hops."""
+
+    bytes_max: int = 64 << 20
+    connect_seconds: float = 5.0
+    silence_seconds: float = 10.0
+    total_seconds: float = 60.0
+    redirects_max: int = 5
+    ports: frozenset[int] = frozenset({80, 443})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """A reference's bytes, its file name, and where it came from, without query or secrets."""
+
+    data: bytes
+    name: str
+    location: str
+
+
+class Refusal(Exception):
+    """A location that is not fetched; `shown` is the location as it may be shown."""
+
+    def __init__(self, *, shown: str, found: str, remedy: str) -> None:
+        super().__init__(f"{shown}: {found}. {remedy}")
+        self.shown = shown
+        self.found = found
+        self.remedy = remedy
+
+
+def resolve_by_system(host: str, port: int) -> tuple[Address, ...]:
+    """Return the addresses of `host` as this machine finds them; raise `OSError` if none."""
+    answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return tuple(dict.fromkeys(ip_address(str(answer[4][0])) for answer in answers))
+
+
+class Remote:
+    """Fetches http(s) URLs that lead to public or allowed addresses."""
+
+    def __init__(
+        self,
+        limits: FetchLimits,
+        *,
+        allow_networks: Sequence[Network],
+        resolve: Callable[[str, int], Sequence[Address]],
+        tls: ssl.SSLContext | None,
+        clock: Clock,
+    ) -> None:
+        self._limits = limits
+        self._allow_networks = allow_networks
+        self._resolve = resolve
+        self._tls = tls
+        self._clock = clock
+
+    def fetch(self, location: str) -> Fetched:
+        """Follow `location` to its bytes; raise `Refusal`."""
+        deadline = _Deadline(self._clock, self._limits.total_seconds)
+        url = _parse(location)
+        for _ in range(self._limits.redirects_max + 1):
+            answer = self._get(url, deadline)
+            if isinstance(answer, bytes):
+                return Fetched(data=answer, name=_name(url), location=_shown(url))
+            if url.scheme == "https" and answer.scheme != "https":
+                raise Refusal(
+                    shown=_shown(url),
+                    found="it redirects from https to an address without encryption",
+                    remedy="Name the final URL, if you trust it.",
+                )
+            url = answer
+        raise Refusal(
+            shown=_shown(url),
+            found=f"it redirects more than {self._limits.redirects_max} times",
+            remedy="Name the final URL.",
+        )
+
+    def _get(self, url: httpx.URL, deadline: _Deadline) -> bytes | httpx.URL:
+        """Return the body, or where the server sends us."""
+        addresses = self._checked_addresses(url, deadline)
+        backend = _Pinned(addresses, deadline, connect_seconds=self._limits.connect_seconds)
+        headers = [
+            ("Host", url.netloc.decode("ascii")),
+            ("User-Agent", "cinefab"),
+            ("Accept", _ACCEPT),
+            ("Accept-Encoding", "identity"),
+            ("Connection", "close"),
+        ]
+        try:
+            with (
+                httpcore.ConnectionPool(ssl_context=self._tls, network_backend=backend) as pool,
+                pool.stream(
+                    "GET",
+                    httpcore.URL(
+                        scheme=url.raw_scheme,
+                        host=url.raw_host,
+                        port=url.port,
+                        target=url.raw_path,
+                    ),
+                    headers=headers,
+                    extensions={"timeout": self._timeouts()},
+                ) as response,
+            ):
+                return self._read(url, response)
+        except httpcore.TimeoutException as error:
+            raise Refusal(
+                shown=_shown(url),
+                found="the server took too long",
+                remedy="Try again later, or download it beside the brief.",
+            ) from error
+        except (httpcore.NetworkError, httpcore.ProtocolError) as error:
+            raise Refusal(
+                shown=_shown(url),
+                found=f"the connection failed ({type(error).__name__}: {_plain(str(error))})",
+                remedy="Check the URL, or download it beside the brief.",
+            ) from error
+
+    def _timeouts(self) -> dict[str, float]:
+        silence = self._limits.silence_seconds
+        connect = self._limits.connect_seconds
+        return {"connect": connect, "read": silence, "write": silence, "pool": connect}
+
+    def _read(self, url: httpx.URL, response: httpcore.Response) -> bytes | httpx.URL:
+        headers = httpx.Headers(response.headers)
+        if response.status in _REDIRECTS and "location" in headers:
+            return _parse(headers["location"], relative_to=url)
+        if response.status != 200:
+            raise Refusal(
+                shown=_shown(url),
+                found=f"the server answered {response.status}",
+                remedy="Check that the URL opens without signing in.",
+            )
+        if headers.get("content-encoding", "identity").strip().lower() != "identity":
+            raise Refusal(
+                shown=_shown(url),
+                found="the server compresses it though it was asked not to",
+                remedy="Download it beside the brief.",
+            )
+        announced = headers.get("content-length", "0")
+        if announced.isascii() and announced.isdigit() and int(announced) > self._limits.bytes_max:
+            raise self._too_large(url)
+        return self._body(url, response.iter_stream())
+
+    def _body(self, url: httpx.URL, pieces: Iterable[bytes]) -> bytes:
+        body = bytearray()
+        for piece in pieces:
+            body += piece
+            if len(body) > self._limits.bytes_max:
+                raise self._too_large(url)
+        if not body:
+            raise Refusal(shown=_shown(url), found="the answer is empty", remedy="Check the URL.")
+        return bytes(body)
+
+    def _too_large(self, url: httpx.URL) -> Refusal:
+        return Refusal(
+            shown=_shown(url),
+            found=f"it is larger than {self._limits.bytes_max:,} bytes",
+            remedy="Make it smaller.",
+        )
+
+    def _checked_addresses(self, url: httpx.URL, deadline: _Deadline) -> tuple[Address, ...]:
+        port = _DEFAULT_PORTS[url.scheme] if url.port is None else url.port
+        addresses = self._addresses_of(url, port, deadline)
+        allowed = [is_allowed(address, self._allow_networks) for address in addresses]
+        for address, known in zip(addresses, allowed, strict=True):
+            why = None if known else why_refused(address)
+            if why is not None:
+                raise Refusal(
+                    shown=_shown(url),
+                    found=f"it leads to {address}, which is {why}",
+                    remedy=_SAY_ADDRESS,
+                )
+        if port not in self._limits.ports and not all(allowed):
+            raise Refusal(
+                shown=_shown(url),
+                found=f"port {port} is not one that references come from",
+                remedy=f"Serve it on one of {sorted(self._limits.ports)}.",
+            )
+        return addresses
+
+    def _addresses_of(self, url: httpx.URL, port: int, deadline: _Deadline) -> tuple[Address, ...]:
+        host = url.raw_host.decode("ascii").removesuffix(".")
+        with suppress(ValueError):
+            address = ip_address(host)
+            if getattr(address, "scope_id", None) is None:
+                return (address,)
+        if _NUMBER_LABEL.fullmatch(host.rpartition(".")[2]) or "%" in host:
+            raise Refusal(
+                shown=_shown(url),
+                found="its host is an address in an unusual spelling",
+                remedy="Write the host's name, or the address as four plain numbers.",
+            )
+        try:
+            addresses = tuple(_within(deadline.left(), lambda: self._resolve(host, port)))
+        except (OSError, UnicodeError) as error:
+            raise Refusal(
+                shown=_shown(url),
+                found=f"its host is not found ({_plain(str(error))})",
+                remedy="Check the host's name and the connection.",
+            ) from error
+        if not addresses:
+            raise Refusal(
+                shown=_shown(url), found="its host has no address", remedy="Check the host's name."
+            )
+        return addresses
+
+
+class _Deadline:
+    """A moment on the clock, and what is left until then."""
+
+    def __init__(self, clock: Clock, seconds: float) -> None:
+        self._clock = clock
+        self._until_us = clock.elapsed_us() + round(seconds * 1_000_000)
+
+    def left(self, at_most: float | None = None) -> float:
+        """Return the seconds left; raise `httpcore.ReadTimeout` when there are none."""
+        seconds = (self._until_us - self._clock.elapsed_us()) / 1_000_000
+        if seconds <= 0:
+            raise httpcore.ReadTimeout("the total time is up")
+        return seconds if at_most is None else min(seconds, at_most)
+
+
+class _Pinned(httpcore.NetworkBackend):
+    """Connects to addresses that were checked, whatever the host's name says by now."""
+
+    def __init__(
+        self, addresses: Sequence[Address], deadline: _Deadline, *, connect_seconds: float
+    ) -> None:
+        self._addresses = addresses
+        self._deadline = deadline
+        self._connect_seconds = connect_seconds
+        self._sockets = httpcore.SyncBackend()
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        """Return a stream to the first checked address that answers."""
+        failure: Exception | None = None
+        for address in self._addresses:
+            try:
+                stream = self._sockets.connect_tcp(
+                    str(address), port, timeout=self._deadline.left(self._connect_seconds)
+                )
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failure = error
+            else:
+                return _Timed(stream, self._deadline)
+        assert failure is not None, "there is at least one address"
+        raise failure
+
+
+class _Timed(httpcore.NetworkStream):
+    """A stream whose every wait also ends at the deadline, so dripping bytes do not extend it."""
+
+    def __init__(self, stream: httpcore.NetworkStream, deadline: _Deadline) -> None:
+        self._stream = stream
+        self._deadline = deadline
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Read as the stream does."""
+        return self._stream.read(max_bytes, self._deadline.left(timeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Write as the stream does."""
+        self._stream.write(buffer, self._deadline.left(timeout))
+
+    def close(self) -> None:
+        """Close the stream."""
+        self._stream.close()
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore.NetworkStream:
+        """Return the stream with TLS for the name that was asked for."""
+        left = self._deadline.left(timeout)
+        return _Timed(self._stream.start_tls(ssl_context, server_hostname, left), self._deadline)
+
+    def get_extra_info(self, info: str) -> Any:
+        """Return what the stream knows of itself."""
+        return self._stream.get_extra_info(info)
+
+
+def _parse(location: str, *, relative_to: httpx.URL | None = None) -> httpx.URL:
+    shown = location.partition("?")[0].partition("#")[0][:_NAME_MAX]
+    shown = _plain(re.sub(r"//[^/]*@", "//", shown))
+    try:
+        url = httpx.URL(location) if relative_to is None else relative_to.join(location)
+    except (httpx.InvalidURL, UnicodeError) as error:
+        raise Refusal(
+            shown=shown, found=f"it is no URL ({_plain(str(error))})", remedy="Correct it."
+        ) from error
+    if url.scheme not in {"http", "https"} or not url.raw_host:
+        raise Refusal(
+            shown=shown, found="only http and https are fetched", remedy="Name such a URL."
+        )
+    if url.port is not None and not 0 < url.port < 1 << 16:
+        raise Refusal(shown=shown, found=f"there is no port {url.port}", remedy="Correct the URL.")
+    if url.userinfo:
+        raise Refusal(
+            shown=_shown(url),
+            found="it holds a user name or password",
+            remedy="Remove it; use a link that opens without signing in.",
+        )
+    return url.copy_with(fragment=None)
+
+
+def _shown(url: httpx.URL) -> str:
+    """Return the URL as it may appear in messages: no query, no fragment, no user."""
+    return _plain(str(url.copy_with(query=None, fragment=None, username=None, password=None)))
+
+
+def _name(url: httpx.URL) -> str:
+    name = PurePosixPath(unquote(url.raw_path.decode("ascii").partition("?")[0])).name
+    return _plain(name) or url.host
+
+
+def _plain(text: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in text[:_NAME_MAX])
+
+
+def _within(seconds: float, ask: Callable[[], Sequence[Address]]) -> Sequence[Address]:
+    """Return what `ask` returns; a lookup cannot be interrupted, so it is left behind if late."""
+    answers: queue.SimpleQueue[Sequence[Address] | Exception] = queue.SimpleQueue()
+
+    def run() -> None:
+        try:
+            answers.put(ask())
+        except Exception as error:  # noqa: BLE001 - handed to the caller's thread, raised there
+            answers.put(error)
+
+    threading.Thread(target=run, name="lookup", daemon=True).start()
+    try:
+        answer = answers.get(timeout=seconds)
+    except queue.Empty as error:
+        raise TimeoutError("the lookup took too long") from error
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
