@@ -25,8 +25,21 @@ def apply_overrides(
         path, equals, text = override.partition("=")
         if not equals:
             _refuse(override, path, "found no '='", "Write path=value, such as budget=0.5.")
-        _set(document, override, path.strip(), read_value(text, origin=f"{origin} (--set {path})"))
+        _set(document, override, path.strip(), _value(text, override, path, origin=origin))
     return document
+
+
+def _value(text: str, override: str, path: str, *, origin: str) -> Value:
+    try:
+        return read_value(text, origin=origin)
+    except BriefInvalid as error:
+        # Line 1 of a value means nothing to who typed a command; the path does.
+        raise BriefInvalid(
+            attempted=f"apply --set {override[:80]}",
+            field=path,
+            found=f"the value cannot be read ({error.found})",
+            remedy="Put text that holds ': ', brackets or '#' in quotes.",
+        ) from error
 
 
 def _set(document: dict[str, Value], override: str, path: str, value: Value) -> None:
