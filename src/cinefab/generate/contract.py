@@ -20,27 +20,35 @@ _FROM_BRAND: Final = {"colours": "brand.colours", "logo": "brand.logo"}
 _SHAPE: Final = frozenset({"type", "required", "additionalProperties", "unevaluatedProperties"})
 
 
-def check_input(given: Mapping[str, Any], *, card: ModelCard, index: int) -> None:
-    """Hold the input of shot `index` against the card's schema.
+class InputContract:
+    """What one model takes, ready to hold many shots against."""
 
-    Raises `BriefInvalid`, with the path in the brief, where the shot asks for what the model does
-    not take, and `ContractMismatch` where no shot could ever fit, or the schema is none.
-    """
-    first = min(_validator(card).iter_errors(dict(given)), key=_order, default=None)
-    if first is None:
-        return
-    if first.validator in _SHAPE:
-        raise ContractMismatch(
-            attempted=f"hold a shot against the contract of {card.ref}",
-            found=f"its input_schema refuses what every model is given: {first.message[:200]}",
-            remedy="Mend the schema in the model's card, or use another model.",
+    def __init__(self, card: ModelCard) -> None:
+        """Read the card's schema; raise `ContractMismatch` where it is none."""
+        self._card = card
+        self._validator = _validator(card)
+
+    def check(self, given: Mapping[str, Any], *, index: int) -> None:
+        """Hold the input of shot `index` against the schema.
+
+        Raises `BriefInvalid`, with the path in the brief, where the shot asks for what the model
+        does not take, and `ContractMismatch` where no shot could ever fit.
+        """
+        first = min(self._validator.iter_errors(dict(given)), key=_order, default=None)
+        if first is None:
+            return
+        if first.validator in _SHAPE:
+            raise ContractMismatch(
+                attempted=f"hold a shot against the contract of {self._card.ref}",
+                found=f"its input_schema refuses what every model is given: {first.message[:200]}",
+                remedy="Mend the schema in the model's card, or use another model.",
+            )
+        raise BriefInvalid(
+            attempted="plan the film",
+            field=_field(list(first.absolute_path), index),
+            found=f"{self._card.ref} does not take this: {first.message[:200]}",
+            remedy="Change the field, or choose another model.",
         )
-    raise BriefInvalid(
-        attempted="plan the film",
-        field=_field(list(first.absolute_path), index),
-        found=f"{card.ref} does not take this: {first.message[:200]}",
-        remedy="Change the field, or choose another model.",
-    )
 
 
 def _validator(card: ModelCard) -> Validator:

@@ -27,7 +27,7 @@ from cinefab.core.plan import (
 )
 from cinefab.core.units import DeviceUs, Uusd, price_of
 from cinefab.generate.backend import ModelCard
-from cinefab.generate.contract import check_input
+from cinefab.generate.contract import InputContract
 from cinefab.generate.direction import Join, choose_cameras, choose_joins
 from cinefab.generate.key import segment_key, transition_key
 from cinefab.generate.plan_document import plan_document, plan_from_document
@@ -81,6 +81,7 @@ def make_plan(
         brief=brief,
         by_name=by_name,
         card=card,
+        contract=InputContract(card),
         versions=versions,
         tenant=tenant,
         files=files,
@@ -139,6 +140,7 @@ class _Taker:
     brief: Brief
     by_name: Mapping[str, PreparedReference]
     card: ModelCard
+    contract: InputContract
     versions: Versions
     tenant: TenantId
     files: Mapping[str, Sha256]
@@ -160,7 +162,7 @@ class _Taker:
             "colours": list(self.brief.brand.colours),
             "logo": self.brief.brand.logo,
         }
-        check_input(given, card=self.card, index=index)
+        self.contract.check(given, index=index)
         spans = _spans(frames, begins=begins, ends=ends)
         return PlannedShot(
             index=index,
