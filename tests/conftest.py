@@ -8,6 +8,7 @@ import pwd
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,14 +31,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_server() -> Iterator[str]:
     """Start a real PostgreSQL on a free loopback port; give its URL without a database name."""
     binaries = _postgres_binaries()
     if binaries is None:
         if os.environ.get("CINEFAB_TEST_POSTGRES") == "required":
             pytest.fail(_HOW_TO)
         pytest.skip(_HOW_TO)
-    folder = tmp_path_factory.mktemp("postgres")
+    # pytest's own folders are closed to other users, and PostgreSQL's user is another one.
+    folder = Path(tempfile.mkdtemp(prefix="cinefab-postgres-"))
     data = folder / "data"
     prefix = _as_postgres_user(folder)
     _run([*prefix, str(binaries / "initdb"), "-D", str(data), "-A", "trust", "-U", "cinefab"])
@@ -60,6 +62,7 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture
@@ -96,9 +99,6 @@ def _as_postgres_user(folder: Path) -> list[str]:
         return []
     user = pwd.getpwnam("postgres")
     os.chown(folder, user.pw_uid, user.pw_gid)
-    for parent in folder.parents:
-        if parent.stat().st_uid == 0 and parent != Path("/") and parent.is_relative_to("/tmp"):
-            parent.chmod(parent.stat().st_mode | 0o011)
     return ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", "--"]
 
 

@@ -1,0 +1,55 @@
+# Two commands for newcomers: `make demo` and `make test`. Each does all of its own set-up.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
+
+.PHONY: demo test test-long check format lock bench clean
+
+demo: $(VENV)/.core
+	@$(BIN)/cinefab demo
+
+test: $(VENV)/.test
+	@tools/need-postgres
+	$(BIN)/pytest tests
+
+test-long: $(VENV)/.test
+	@tools/need-postgres
+	$(BIN)/pytest tests -m long
+
+check: $(VENV)/.check
+	$(BIN)/ruff format --check --quiet src tests bench docs
+	$(BIN)/ruff check --quiet src tests bench docs
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/deptry src
+	$(BIN)/vulture
+	$(BIN)/interrogate --quiet src
+
+format: $(VENV)/.check
+	$(BIN)/ruff format src tests bench docs
+	$(BIN)/ruff check --fix src tests bench docs
+
+lock:
+	requirements/lock
+
+clean:
+	rm -rf $(VENV) out .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(VENV)/.core: requirements/core.txt requirements/build.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo 'Cinefab needs Python 3.11 or newer: name one with make PYTHON=python3.12'; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+	  { echo 'Python cannot make virtual environments: apt-get install python3-venv'; exit 1; }
+	@echo 'Installing the locked dependencies (about a minute the first time)'
+	@$(PIP) -r requirements/core.txt -r requirements/build.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.check: $(VENV)/.core requirements/check.txt
+	@$(PIP) -r requirements/check.txt
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.core requirements/test.txt
+	@$(PIP) -r requirements/test.txt
+	@touch $@

@@ -1,0 +1,7 @@
+"""`python -m cinefab` is the command line."""
+
+from __future__ import annotations
+
+from cinefab.cli.main import main
+
+main()

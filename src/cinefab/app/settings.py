@@ -1,0 +1,133 @@
+"""Settings: read once, here, from a file, the environment and the command line, in that order.
+
+The file is `cinefab.toml` in the home folder, or the one that `CINEFAB_CONFIG` names. Each
+setting can also be given as `CINEFAB_` and its name in capitals. The home folder is
+`CINEFAB_HOME`, or else `cinefab` in the user's data folder.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from cinefab.core.errors import CinefabError
+from cinefab.store.database import Durability
+
+_PREFIX: Final = "CINEFAB_"
+_NOT_SETTINGS: Final = frozenset({"home", "config", "test_postgres"})
+
+
+class SettingsInvalid(CinefabError):
+    """A setting that is unknown or has a value that it cannot have."""
+
+
+def _networks(value: object) -> object:
+    if isinstance(value, str):
+        value = [part.strip() for part in value.split(",") if part.strip()]
+    return tuple(ip_network(part) for part in value) if isinstance(value, list) else value
+
+
+class Settings(BaseModel):
+    """How this studio is run; every field has a default that suits a laptop."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+    home: Path = Field(description="The folder for the database, the blobs and the authority.")
+    db: str = Field("", description="Database URL; empty: SQLite in the home folder.")
+    blobs: str = Field("", description="Blob URL: file:///… or s3://…; empty: in the home folder.")
+    out: Path = Field(Path("out"), description="The folder that films are put into.")
+    workers: int = Field(
+        0, ge=0, le=256, description="Rendering processes; 0: as many as there are cores."
+    )
+    durability: Durability = Field(
+        Durability.NORMAL,
+        description="strict: every commit waits for the disk, and survives a power cut.",
+    )
+    sandbox: str = Field(
+        "required",
+        pattern="^(required|best-effort)$",
+        description="best-effort: decode even where this machine cannot confine the decoder.",
+    )
+    allow_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_networks)] = (
+        Field((), description="Networks that references may be fetched from though private.")
+    )
+    prices_usd_per_hour: Mapping[str, str] = Field(
+        {"cpu-core": "0.045"},
+        description="What an hour of a device class costs; a class that is absent is unpriced.",
+    )
+
+    @property
+    def db_url(self) -> str:
+        """The database's URL, the embedded one if none was given."""
+        return self.db or f"sqlite:///{self.home / 'cinefab.db'}"
+
+    @property
+    def blobs_url(self) -> str:
+        """The blobs' URL, the embedded folder if none was given."""
+        return self.blobs or f"file://{self.home / 'blobs'}"
+
+    @property
+    def worker_count(self) -> int:
+        """Rendering processes on this machine."""
+        return self.workers or len(os.sched_getaffinity(0))
+
+
+def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
+    """Read the settings; `overrides` that are None leave a setting as it was.
+
+    Raises `SettingsInvalid` naming the setting, where it came from being in its name.
+    """
+    environment = os.environ
+    home = Path(environment.get("CINEFAB_HOME") or _data_folder(environment) / "cinefab").absolute()
+    named = environment.get("CINEFAB_CONFIG")
+    values: dict[str, Any] = {"home": home, **_from_file(home, named)}
+    values |= _from_environment(environment)
+    values |= {name: value for name, value in (overrides or {}).items() if value is not None}
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise SettingsInvalid(
+            attempted="read the settings",
+            found=f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}",
+            remedy="Known settings: " + ", ".join(Settings.model_fields) + ".",
+        ) from error
+
+
+def _data_folder(environment: Mapping[str, str]) -> Path:
+    given = environment.get("XDG_DATA_HOME")
+    return Path(given) if given else Path.home() / ".local" / "share"
+
+
+def _from_file(home: Path, named: str | None) -> dict[str, Any]:
+    path = Path(named) if named else home / "cinefab.toml"
+    if not named and not path.is_file():
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsInvalid(
+            attempted=f"read the settings in {path}",
+            found=str(error),
+            remedy="Write it as TOML, or take CINEFAB_CONFIG out of the environment.",
+        ) from error
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name, value in environment.items():
+        setting = name.removeprefix(_PREFIX).lower()
+        if not name.startswith(_PREFIX) or setting in _NOT_SETTINGS:
+            continue
+        if setting == "prices_usd_per_hour":
+            pairs = [pair.partition("=") for pair in value.split(",") if pair]
+            values[setting] = {key.strip(): price.strip() for key, _, price in pairs}
+        else:
+            values[setting] = value
+    return values

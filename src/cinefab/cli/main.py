@@ -1,0 +1,46 @@
+"""The command `cinefab`: one subcommand a file, imported when it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import Final
+
+import click
+
+import cinefab
+
+_COMMANDS: Final[Mapping[str, str]] = {
+    "make": "cinefab.cli.make:make",
+    "demo": "cinefab.cli.demo:demo",
+    "worker": "cinefab.cli.worker:worker",
+    "verify": "cinefab.cli.verify:verify",
+    "trace": "cinefab.cli.trace:trace",
+    "ledger": "cinefab.cli.ledger:ledger",
+    "doctor": "cinefab.cli.doctor:doctor",
+}
+
+
+class _Commands(click.Group):
+    """Imports a command only when it is used, so that each starts as fast as it can."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
+        place = _COMMANDS.get(name)
+        if place is None:
+            return None
+        module, _, attribute = place.partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(cinefab.__version__, package_name="cinefab", prog_name="cinefab")
+def main() -> None:
+    """Films made on demand: on time, signed, and costed."""
+
+
+if __name__ == "__main__":
+    main()

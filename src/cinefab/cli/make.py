@@ -1,0 +1,114 @@
+"""`cinefab make`: a brief becomes a film."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cinefab.app.process_start import process_started_us
+from cinefab.cli.exits import exit_for_report
+from cinefab.cli.said import print_json, reports_errors, usd
+
+
+@click.command()
+@click.argument("brief", required=False, type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="The folder for films (out).")
+@click.option(
+    "--set", "overrides", multiple=True, metavar="K=V", help="Change a field of the brief."
+)
+@click.option("--db", help="Database URL: sqlite:///FILE or postgresql://…")
+@click.option("--blobs", help="Blob URL: file:///FOLDER or s3://BUCKET/PREFIX?endpoint=…")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@click.option("--schema", is_flag=True, help="Print the JSON Schema of a brief, and make nothing.")
+@reports_errors
+def make(
+    brief: Path | None,
+    *,
+    out: Path | None,
+    overrides: tuple[str, ...],
+    db: str | None,
+    blobs: str | None,
+    as_json: bool,
+    schema: bool,
+) -> None:
+    """Make the film that BRIEF (YAML or JSON) asks for.
+
+    Run again after a crash, it goes on where it stopped. Control-C cancels the job and gives
+    back what it had reserved.
+
+    Exit codes: 0 delivered, 1 fault, 2 bad brief, 3 refused by review, 4 budget, 5 waiting for a
+    person.
+    """
+    if schema:
+        from cinefab.ingest.brief import brief_schema  # noqa: PLC0415 - one answer, no studio
+
+        print_json(brief_schema())
+        return
+    if brief is None:
+        raise click.UsageError("Name the brief to make, or ask for its --schema.")
+    report = make_brief(brief, out=out, overrides=overrides, db=db, blobs=blobs, as_json=as_json)
+    raise SystemExit(exit_for_report(report))
+
+
+def make_brief(
+    brief: Path,
+    *,
+    out: Path | None = None,
+    overrides: tuple[str, ...] = (),
+    db: str | None = None,
+    blobs: str | None = None,
+    as_json: bool = False,
+) -> Mapping[str, Any]:
+    """Make a film with progress on the screen, print what came of it, and return its report."""
+    from cinefab.app.settings import load_settings  # noqa: PLC0415 - `--help` needs none of it
+    from cinefab.app.studio import Studio  # noqa: PLC0415 - as above
+    from cinefab.cli.progress import ProgressView  # noqa: PLC0415 - as above
+
+    requested_us = process_started_us()
+    settings = load_settings({"db": db, "blobs": blobs, "out": out})
+    view = ProgressView(quiet=as_json)
+    with Studio(settings, tell=view.tell) as studio:
+        if studio.authority_created and not as_json:
+            click.echo(
+                f"Created a development authority in {settings.home / 'authority'}: "
+                "its signatures are trusted on this machine only.",
+                err=True,
+            )
+        with view.shown():
+            report = studio.make(brief, overrides=overrides, requested_us=requested_us)
+    if as_json:
+        print_json(report)
+    else:
+        _summarise(report)
+    return report
+
+
+def _summarise(report: Mapping[str, Any]) -> None:
+    if report["status"] != "delivered":
+        failure = report["failure"] or {}
+        what = ": ".join(failure[key] for key in ("attempted", "found") if failure.get(key))
+        click.echo(f"cinefab: {report['status']}: {what}. {failure.get('remedy', '')}", err=True)
+        return
+    reused = sum(segment["made_by"] == "reuse" for segment in report["segments"])
+    made = len(report["segments"]) - reused
+    rows = {
+        "Film": report["film"],
+        "Report": f"{report['out']}/report.json",
+        "Length": f"{report['delivered_seconds']:g} s, made in {report['seconds']:.1f} s "
+        f"(first picture after {(report['first_preview_ms'] or 0) / 1000:.1f} s)",
+        "Segments": f"{made} made, {reused} reused",
+        "Cost": f"{usd(report['cost_uusd'])} "
+        f"({usd(report['cost_per_delivered_minute_uusd'])} a delivered minute)",
+        "Credentials": report["content_credentials"]["state"],
+        "Paid": ", ".join(
+            f"{share['party']} {share['share_bp'] / 100:g}%" for share in report["royalties"]
+        )
+        or "nobody",
+    }
+    for name, value in rows.items():
+        click.echo(f"{name:<12} {value}")
+    for note in report["notes"]:
+        click.echo(f"{'Note':<12} {note}")

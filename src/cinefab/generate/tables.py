@@ -1,0 +1,42 @@
+"""The segments and previews that were made, found again by what determines their pixels."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import sqlalchemy as sa
+
+from cinefab.store.schema import METADATA, row_id
+
+segment: Final = sa.Table(
+    "segment",
+    METADATA,
+    row_id(),
+    sa.Column("tenant_id", sa.Text, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("asset_id", sa.Text, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("frames", sa.Integer, nullable=False),
+    sa.Column("created_us", sa.BigInteger, nullable=False),
+    sa.UniqueConstraint("tenant_id", "key"),
+    sqlite_autoincrement=True,
+)
+"""One row for each key; transitions and preview stills are kept here too, under keys of their own."""
+
+take: Final = sa.Table(
+    "take",
+    METADATA,
+    row_id(),
+    sa.Column("tenant_id", sa.Text, nullable=False),
+    sa.Column("job_id", sa.Text, nullable=False),
+    sa.Column("asset_id", sa.Text, nullable=False),
+    sa.Column("segment_key", sa.Text, nullable=False),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("seed", sa.BigInteger, nullable=False),
+    sa.Column("input", sa.Text, nullable=False),
+    sa.Column("versions", sa.Text, nullable=False),
+    sa.Column("created_us", sa.BigInteger, nullable=False),
+    sa.Index(None, "tenant_id", "segment_key"),
+    sqlite_autoincrement=True,
+)
+"""Every model run's output with the prompt, parameters, seed and versions that led to it."""

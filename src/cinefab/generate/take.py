@@ -1,0 +1,148 @@
+"""The process that runs a model: a request comes in as JSON, encoded takes go out as files.
+
+These functions run in a compute process, which keeps a model loaded from one request to the
+next. Only names, numbers and paths travel; pictures never do.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator, Mapping
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Final
+
+from cinefab.core.brief import Quality, Size
+from cinefab.core.canonical import Json
+from cinefab.core.clock import SystemClock
+from cinefab.core.errors import ContractMismatch
+from cinefab.core.plan import Part
+from cinefab.generate.backend import ModelBackend, TakeRequest
+from cinefab.media.encode import encode, settings_for
+from cinefab.media.frames import Frame
+from cinefab.media.still import write_jpeg
+from cinefab.store.blobs import file_sha256
+
+Report = Callable[[Json], None]
+
+_TELL_EVERY_FRAMES: Final = 6
+_loaded: Final[dict[str, ModelBackend]] = {}
+"""Models that this process has loaded; a process serves one request at a time."""
+
+
+def make_takes(argument: Mapping[str, Any], report: Report) -> Json:
+    """Make the parts of one shot that are asked for, and return each file's digest and length.
+
+    `argument`: `entry` (`package.module:Class`), `request` (the fields of `TakeRequest` that the
+    parts share), `quality`, and `parts`, each with `key`, `part`, `first_frame`, `frames` and the
+    `path` to write. Raises `ContractMismatch` when the model does not keep its contract.
+    """
+    backend, load_us = _backend(argument["entry"])
+    done = 0
+
+    def counted(frames: Iterator[Frame]) -> Iterator[Frame]:
+        nonlocal done
+        for frame in frames:
+            yield frame
+            done += 1
+            if done % _TELL_EVERY_FRAMES == 0:
+                report({"frames": done})
+
+    made = []
+    for part in argument["parts"]:
+        request = _request(
+            argument["request"], first_frame=part["first_frame"], frames=part["frames"]
+        )
+        path = Path(part["path"])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        encoded = encode(
+            counted(_checked(backend, request)),
+            path,
+            size=request.size,
+            fps=request.fps,
+            settings=settings_for(Quality(argument["quality"]), Part(part["part"])),
+        )
+        made.append(
+            {
+                "key": part["key"],
+                "path": part["path"],
+                "digest": file_sha256(path),
+                "size_bytes": encoded.size_bytes,
+                "frames": encoded.frames,
+            }
+        )
+    return {"parts": made, "load_us": load_us}
+
+
+def make_still(argument: Mapping[str, Any], _report: Report) -> Json:
+    """Make one frame of a shot as a JPEG: the first thing that a person sees of a film.
+
+    `argument`: `entry`, `request`, `first_frame` and the `path` to write.
+    """
+    backend, load_us = _backend(argument["entry"])
+    request = _request(argument["request"], first_frame=argument["first_frame"], frames=1)
+    path = Path(argument["path"])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for frame in _checked(backend, request):
+        write_jpeg(frame, path)
+    return {
+        "path": str(path),
+        "digest": file_sha256(path),
+        "size_bytes": path.stat().st_size,
+        "load_us": load_us,
+    }
+
+
+def _backend(entry: str) -> tuple[ModelBackend, int]:
+    known = _loaded.get(entry)
+    if known is not None:
+        return known, 0
+    clock = SystemClock()
+    started_us = clock.elapsed_us()
+    module, _, name = entry.partition(":")
+    backend: ModelBackend = getattr(importlib.import_module(module), name)()
+    backend.load()
+    _loaded[entry] = backend
+    return backend, clock.elapsed_us() - started_us
+
+
+def _request(shared: Mapping[str, Any], *, first_frame: int, frames: int) -> TakeRequest:
+    width, height = shared["size"]
+    return TakeRequest(
+        input=shared["input"],
+        seed=shared["seed"],
+        size=Size(width, height),
+        fps=Fraction(shared["fps"]),
+        first_frame=first_frame,
+        frames=frames,
+        shot_frames=shared["shot_frames"],
+        references=_paths(shared["references"]),
+        masks=_paths(shared["masks"]),
+        files=_paths(shared["files"]),
+    )
+
+
+def _paths(named: Mapping[str, str]) -> Mapping[str, Path]:
+    return {name: Path(path) for name, path in named.items()}
+
+
+def _checked(backend: ModelBackend, request: TakeRequest) -> Iterator[Frame]:
+    shape = (request.size.height * 3 // 2, request.size.width)
+    count = 0
+    for frame in backend.frames(request):
+        if frame.shape != shape or frame.dtype.name != "uint8":
+            raise _mismatch(
+                backend, f"a frame of shape {frame.shape} and {frame.dtype}", f"{shape} and uint8"
+            )
+        count += 1
+        yield frame
+    if count != request.frames:
+        raise _mismatch(backend, f"{count} frames", f"{request.frames} frames")
+
+
+def _mismatch(backend: ModelBackend, found: str, promised: str) -> ContractMismatch:
+    return ContractMismatch(
+        attempted=f"take the frames of {backend.card.ref}",
+        found=f"{found} where its contract promises {promised}",
+        remedy="Choose another model, or pin the version before; nothing of this take was kept.",
+    )

@@ -1,0 +1,146 @@
+"""The assemble stage of a job: transitions are blended, then everything is joined by packets."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from cinefab.assemble.cut import assemble_cut, cut_order
+from cinefab.core.canonical import Json, Sha256
+from cinefab.core.ids import AssetId
+from cinefab.core.plan import Part, Plan, PlannedTransition
+from cinefab.core.stage import Content, Lineage, Relation
+from cinefab.engine.compute import ComputeResult
+from cinefab.generate.segments import KeptSegment, record_segment
+from cinefab.jobs.generating import edges_by_weight, pieces_of
+from cinefab.jobs.stages import Order, StageOutput, run_stage
+from cinefab.jobs.workshop import Workshop
+from cinefab.provenance.assets import Asset
+from cinefab.record.commit import NewAsset
+
+_BLEND_TASK: Final = "cinefab.assemble.blend_task:blend"
+_BLEND_LIMIT_S: Final = 120.0
+_MADE_BY: Final = "cinefab.assemble@1"
+_SOURCE_TYPE: Final = "algorithmicMedia"
+
+Pieces = Mapping[str, Any]
+
+
+async def make(
+    shop: Workshop, order: Order, plan: Plan, transition: PlannedTransition, pieces: Pieces
+) -> Json:
+    """Blend one transition from the tail before it and its head; return it by key."""
+    tail = pieces[_segment_key(plan, transition.into - 1, Part.TAIL)]
+    head = pieces[_segment_key(plan, transition.into, Part.HEAD)]
+    path = shop.scratch / order.job / f"{transition.key}.mp4"
+
+    async def body() -> StageOutput:
+        argument: Json = {
+            "tail": str(shop.blobs.local_path(Sha256(tail["digest"]))),
+            "head": str(shop.blobs.local_path(Sha256(head["digest"]))),
+            "path": str(path),
+            "kind": transition.kind,
+            "frames": transition.frames,
+            "colour": transition.colour,
+            "size": [plan.size.width, plan.size.height],
+            "fps": str(plan.fps),
+            "quality": plan.quality,
+        }
+        answer = await shop.compute.run(_BLEND_TASK, argument, timeout_s=_BLEND_LIMIT_S)
+        value: Any = answer.value
+        return await asyncio.to_thread(_keep, shop, transition, value, [tail, head], answer)
+
+    return pieces_of(await run_stage(shop, order, f"transition:{transition.into}", body))
+
+
+async def assemble(shop: Workshop, order: Order, plan: Plan, pieces: Pieces) -> Json:
+    """Join the pieces into the cut; return its asset, digest and length."""
+
+    async def body() -> StageOutput:
+        return await asyncio.to_thread(_join, shop, order, plan, pieces)
+
+    committed = await run_stage(shop, order, "assemble", body)
+    facts: Any = committed.facts
+    return {"asset": committed.assets[0], "digest": facts["digest"], "frames": facts["frames"]}
+
+
+def _join(shop: Workshop, order: Order, plan: Plan, pieces: Pieces) -> StageOutput:
+    used = [pieces[piece.key] for piece in cut_order(plan)]
+    path = Path(shop.scratch) / order.job / "cut.mp4"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assemble_cut(
+        [shop.blobs.local_path(Sha256(piece["digest"])) for piece in used],
+        path,
+        fps=plan.fps,
+        frames_wanted=plan.frames,
+    )
+    size_bytes = path.stat().st_size
+    digest = shop.blobs.put_file(path)
+    path.unlink()
+    content = Content(
+        digest=digest,
+        kind="cut",
+        media_type="video/mp4",
+        size_bytes=size_bytes,
+        facts={"frames": plan.frames},
+    )
+    sources = [(AssetId(each["asset"]), Relation.COMPONENT_OF, each["frames"]) for each in used]
+    lineage = Lineage(
+        made_by=_MADE_BY, sources=edges_by_weight(sources), digital_source_type=_SOURCE_TYPE
+    )
+    return StageOutput(
+        assets=(NewAsset(content=content, lineage=lineage),),
+        facts={"digest": digest, "frames": plan.frames},
+    )
+
+
+def _keep(
+    shop: Workshop,
+    transition: PlannedTransition,
+    value: Mapping[str, Any],
+    sources: list[Any],
+    answer: ComputeResult,
+) -> StageOutput:
+    path = Path(value["path"])
+    digest = shop.blobs.put_file(path)
+    path.unlink(missing_ok=True)
+    content = Content(
+        digest=digest,
+        kind="transition",
+        media_type="video/mp4",
+        size_bytes=value["size_bytes"],
+        facts={"frames": value["frames"], "key": transition.key},
+    )
+    lineage = Lineage(
+        made_by=_MADE_BY,
+        sources=edges_by_weight(
+            [(AssetId(each["asset"]), Relation.COMPONENT_OF, 1) for each in sources]
+        ),
+        digital_source_type=_SOURCE_TYPE,
+        parameters={"kind": transition.kind, "frames": transition.frames},
+    )
+
+    def also(connection: sa.Connection, made: tuple[Asset, ...]) -> None:
+        kept = KeptSegment(
+            key=transition.key, asset=made[0].public_id, digest=digest, frames=value["frames"]
+        )
+        record_segment(connection, kept, tenant=shop.tenant, now_us=shop.recorder.clock.now_us())
+
+    facts: Json = {
+        "segments": [{"key": transition.key, "digest": digest, "frames": value["frames"]}]
+    }
+    return StageOutput(
+        assets=(NewAsset(content=content, lineage=lineage),),
+        facts=facts,
+        also=also,
+        load_us=answer.load_us,
+        work_us=answer.worker_us - answer.load_us,
+    )
+
+
+def _segment_key(plan: Plan, shot: int, part: Part) -> Sha256:
+    return next(each.key for each in plan.shots[shot].segments if each.part is part)

@@ -1,0 +1,59 @@
+"""How a job is stopped: at once, with its reservation given back."""
+
+from __future__ import annotations
+
+from cinefab.core.ids import JobId, TenantId, WorkerId
+from cinefab.core.units import DeviceUs
+from cinefab.economics.leases import open_leases_of, open_leases_of_job
+from cinefab.economics.ledger import absorb_lost_lease
+from cinefab.jobs.status import JobStatus, move_job
+from cinefab.jobs.workshop import Workshop
+
+
+def cancel_job(shop: Workshop, job: JobId, *, by: str) -> bool:
+    """End a job as cancelled and void what it had reserved; False if it had ended already.
+
+    The row is moved first: from then on no stage of the job can be committed or charged, on any
+    worker. Then its steps are interrupted, and what their devices did goes to overhead.
+    """
+    failure = {
+        "error": "Cancelled",
+        "attempted": f"make {job}",
+        "found": f"{by} asked for it to stop",
+        "remedy": "Order it again if it is still wanted; what was finished is reused.",
+    }
+    with shop.recorder.db.write() as connection:
+        now_us = shop.recorder.clock.now_us()
+        moved = move_job(
+            connection,
+            tenant=shop.tenant,
+            job_id=job,
+            to=JobStatus.CANCELLED,
+            failure=failure,
+            now_us=now_us,
+        )
+        if moved:
+            for lease in open_leases_of_job(connection, tenant=shop.tenant, job=job):
+                absorb_lost_lease(
+                    connection,
+                    tenant=shop.tenant,
+                    lease=lease.id,
+                    lost_us=DeviceUs(max(0, now_us - lease.opened_us)),
+                    now_us=now_us,
+                )
+    shop.durable.cancel(job)
+    return moved
+
+
+def absorb_leases_of(shop: Workshop, worker: WorkerId, *, last_beat_us: int) -> None:
+    """Close what a dead worker had leased, up to the moment it was last heard of."""
+    with shop.recorder.db.write() as connection:
+        now_us = shop.recorder.clock.now_us()
+        for lease in open_leases_of(connection, worker):
+            absorb_lost_lease(
+                connection,
+                tenant=TenantId(lease.tenant),
+                lease=lease.id,
+                lost_us=DeviceUs(max(0, last_beat_us - lease.opened_us)),
+                now_us=now_us,
+            )

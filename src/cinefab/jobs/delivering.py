@@ -1,0 +1,156 @@
+"""The deliver stage of a job: the cut is signed and becomes a release, then it is put in place."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+import cinefab
+from cinefab.core.canonical import Json, Sha256, digest_of
+from cinefab.core.ids import AssetId
+from cinefab.core.plan import Plan
+from cinefab.core.stage import Content, Lineage, Relation
+from cinefab.deliver.releases import Release, record_release
+from cinefab.generate.plan import plan_document
+from cinefab.jobs.door import find_model
+from cinefab.jobs.generating import edges_by_weight
+from cinefab.jobs.ingesting import kept_from_json
+from cinefab.jobs.report import build_report
+from cinefab.jobs.stages import Order, StageOutput, run_stage
+from cinefab.jobs.workshop import Workshop
+from cinefab.provenance.assets import Asset
+from cinefab.provenance.claims import Action, FilmClaims, Ingredient, Software
+from cinefab.provenance.credential_rows import Credential, CredentialState, record_credential
+from cinefab.provenance.credentials import sign_film
+from cinefab.record.commit import NewAsset
+
+FILM: Final = "film.mp4"
+REPORT: Final = "report.json"
+TIMELINE: Final = "timeline.otio"
+
+
+async def deliver(
+    shop: Workshop, order: Order, plan: Plan, cut: Json, references: Sequence[Json]
+) -> Json:
+    """Sign the cut into a release; return the film's asset and the digest of its whole file."""
+
+    async def body() -> StageOutput:
+        return await asyncio.to_thread(_sign, shop, order, plan, cut, references)
+
+    committed = await run_stage(shop, order, "deliver", body)
+    facts: Any = committed.facts
+    return {"asset": committed.assets[0], "digest": facts["digest"]}
+
+
+async def publish(shop: Workshop, order: Order, released: Json, planned: Json) -> Json:
+    """Put the film, its timeline and its report where they were ordered."""
+
+    def put() -> Json:
+        facts: Any = released
+        plan_facts: Any = planned
+        files = {
+            FILM: shop.blobs.local_path(Sha256(facts["digest"])),
+            TIMELINE: shop.blobs.local_path(Sha256(plan_facts["timeline"])),
+        }
+        return dict(shop.target.publish(str(order.out), files))
+
+    return await asyncio.to_thread(put)
+
+
+def write_report(shop: Workshop, order: Order) -> dict[str, Any]:
+    """Build the job's report, put it beside the film, and return it."""
+    report = build_report(shop, order.job)
+    path = shop.scratch / order.job / REPORT
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    shop.target.publish(str(order.out), {REPORT: path})
+    path.unlink()
+    return report
+
+
+def _sign(
+    shop: Workshop, order: Order, plan: Plan, cut: Json, references: Sequence[Json]
+) -> StageOutput:
+    facts: Any = cut
+    path = shop.scratch / order.job / FILM
+    path.parent.mkdir(parents=True, exist_ok=True)
+    signed = sign_film(
+        shop.blobs.local_path(Sha256(facts["digest"])),
+        path,
+        claims=_claims(shop, order, plan, references),
+        signer=shop.authority.signer,
+        anchors_pem=shop.authority.trust_anchors_pem,
+    )
+    digest = shop.blobs.put_file(path)
+    path.unlink()
+    assert digest == signed.sha256, "what was signed is what is kept"
+    content = Content(
+        digest=digest,
+        kind="film",
+        media_type="video/mp4",
+        size_bytes=signed.size_bytes,
+        facts={"frames": plan.frames, "credentials": signed.label},
+    )
+    lineage = Lineage(
+        made_by=f"cinefab@{cinefab.__version__}",
+        sources=edges_by_weight([(AssetId(facts["asset"]), Relation.PARENT_OF, 1)]),
+        digital_source_type=find_model(shop, order.brief).card.digital_source_type,
+    )
+
+    def also(connection: sa.Connection, made: tuple[Asset, ...]) -> None:
+        release = Release(
+            job=order.job,
+            asset=made[0].public_id,
+            digest=digest,
+            frames=plan.frames,
+            fps=plan.fps,
+        )
+        record_release(connection, release, tenant=shop.tenant, now_us=shop.recorder.clock.now_us())
+        embedded = Credential(
+            state=CredentialState.SIGNED,
+            label=signed.label,
+            issuer=signed.issuer,
+            body={"sha256": digest},
+        )
+        record_credential(connection, made[0], embedded)
+
+    return StageOutput(
+        assets=(NewAsset(content=content, lineage=lineage),),
+        facts={"digest": digest, "label": signed.label, "issuer": signed.issuer},
+        also=also,
+    )
+
+
+def _claims(shop: Workshop, order: Order, plan: Plan, references: Sequence[Json]) -> FilmClaims:
+    model, _, version = plan.model.partition("@")
+    ingredients = []
+    for reference, document in zip(order.brief.references, references, strict=True):
+        kept = kept_from_json(document)
+        ingredients.append(
+            Ingredient(
+                name=reference.name,
+                title=reference.location.rpartition("/")[2] or reference.name,
+                media_type=kept.media_type,
+                path=shop.blobs.local_path(kept.original),
+                sha256=kept.original,
+            )
+        )
+    return FilmClaims(
+        title=plan.title,
+        made_by=Software(name=model, version=version),
+        digital_source_type=find_model(shop, order.brief).card.digital_source_type,
+        agent=Software(name="Cinefab", version=cinefab.__version__),
+        job=order.job,
+        created_us=shop.recorder.clock.now_us(),
+        brief_digest=digest_of(plan_document(plan)),
+        seed=order.brief.seed,
+        prompt_digest=digest_of(
+            {"title": plan.title, "shots": [shot.input for shot in plan.shots]}
+        ),
+        actions=(Action(action="c2pa.edited", description="Shots joined into one timeline"),),
+        ingredients=tuple(ingredients),
+    )

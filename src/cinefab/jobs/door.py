@@ -1,0 +1,240 @@
+"""The door of the durable tier: a brief becomes a job with its budget reserved, or an error.
+
+Everything is checked before anything is written. Files that the brief names are read here, once,
+and become blobs, so that any worker can go on with the job; then the job's row, its reservation,
+its audit leaf and its event become true together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import sqlalchemy as sa
+
+from cinefab.core.brief import Brief, Reference
+from cinefab.core.canonical import Json, Sha256, canonical_json, sha256_of
+from cinefab.core.errors import BriefInvalid, BudgetTooSmall
+from cinefab.core.ids import JobId
+from cinefab.core.plan import PreparedReference, Versions
+from cinefab.core.units import Uusd
+from cinefab.economics.ledger import reserve
+from cinefab.generate.plan import estimate_uusd, make_plan
+from cinefab.generate.storyboard import expand
+from cinefab.ingest.brief import brief_document
+from cinefab.jobs.stages import CPU
+from cinefab.jobs.status import ENDED, JobStatus
+from cinefab.jobs.tables import brief as brief_table
+from cinefab.jobs.tables import job as job_table
+from cinefab.jobs.workshop import Model, Workshop
+from cinefab.store.facts import AuditLeaf, OutboxEvent, record_event, record_leaf
+
+BLOB: Final = "blob:"
+"""How a brief's document names a file that was read at the door: `blob:<sha256>/<name>`."""
+
+_HEADROOM: Final = 3
+"""What is reserved without a budget, in estimates: room for a slower machine, voided if unused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """A job at the door; `resumed` says that an unfinished one was found for the same brief."""
+
+    job: JobId
+    resumed: bool
+    known_brief: bool
+
+
+def open_job(shop: Workshop, brief: Brief, *, base: Path, out: Path, requested_us: int) -> Opened:
+    """Check the brief, reserve its budget and write its job; or find the unfinished one.
+
+    `base` is the folder that the brief's files are relative to, `out` where films are put.
+    Raises `BriefInvalid`, `ReferenceRefused`, `BudgetTooSmall` or `StorageUnavailable`; none of
+    them leaves a job, a reservation or an asset behind.
+    """
+    model = find_model(shop, brief)
+    wanted = expand(brief)
+    amount = _amount_to_reserve(shop, wanted, model)
+    # A deadline such as "10m" is another moment each time; it belongs to the job, not the brief.
+    portable = replace(_with_files_as_blobs(shop, wanted, base), deadline_us=None)
+    document = canonical_json(brief_document(portable)).decode()
+    digest = sha256_of(document.encode())
+    with shop.recorder.db.write() as connection:
+        _lock_brief(connection, shop, digest)
+        brief_id, known_brief = _brief_row(connection, shop, digest, document)
+        unfinished = _find_unfinished(connection, shop, brief_id)
+        if unfinished is not None:
+            return Opened(job=unfinished, resumed=True, known_brief=True)
+        job = _insert_job(connection, shop, brief_id, wanted, out=out, requested_us=requested_us)
+        now_us = shop.recorder.clock.now_us()
+        if amount is not None:
+            reserve(connection, tenant=shop.tenant, job=job, amount=amount, key=job, now_us=now_us)
+        said: Json = {"brief": digest, "title": wanted.title, "reserved_uusd": amount}
+        leaf = AuditLeaf(kind="job.created", subject=job, body=said)
+        event = OutboxEvent(kind="job.created", subject=job, body=said)
+        record_leaf(connection, leaf, tenant=shop.tenant, now_us=now_us)
+        record_event(connection, event, tenant=shop.tenant, now_us=now_us)
+    return Opened(job=job, resumed=False, known_brief=known_brief)
+
+
+def find_model(shop: Workshop, brief: Brief) -> Model:
+    """Return the model that the brief names, or raise with those that are installed."""
+    model = shop.models.get(brief.model)
+    if model is None:
+        raise BriefInvalid(
+            field="model",
+            found=f"{brief.model!r} is not installed",
+            remedy=f"Choose one of: {', '.join(sorted(shop.models))}; or install its plug-in.",
+        )
+    return model
+
+
+def versions_of(shop: Workshop, model: Model) -> Versions:
+    """Return what, beside the brief, makes the pixels on this worker."""
+    return Versions(model=model.card.ref, machine=shop.machine, encoder=shop.encoder, contract=1)
+
+
+def _amount_to_reserve(shop: Workshop, brief: Brief, model: Model) -> Uusd | None:
+    plan = make_plan(
+        brief,
+        references=[_stand_in(reference) for reference in brief.references],
+        card=model.card,
+        versions=versions_of(shop, model),
+        tenant=shop.tenant,
+        files={},
+        nusd_per_s=shop.prices.find(CPU),
+    )
+    estimate = estimate_uusd(plan)
+    if estimate is None and brief.budget_uusd is not None:
+        raise BudgetTooSmall(
+            attempted=f"make {brief.title!r} within ${brief.budget_uusd / 1_000_000:.6f}",
+            found=f"no price is set for the device class {CPU!r}, so its cost is unknown",
+            remedy=f"Set prices.{CPU} in the settings, or leave the budget out.",
+        )
+    if estimate is None:
+        return None
+    if brief.budget_uusd is None:
+        return Uusd(estimate * _HEADROOM)
+    if estimate > brief.budget_uusd:
+        raise BudgetTooSmall(
+            attempted=f"make {brief.title!r} within ${brief.budget_uusd / 1_000_000:.6f}",
+            found=f"an estimate of ${estimate / 1_000_000:.6f}",
+            remedy="Raise the budget, or ask for fewer seconds, a smaller size or a preview.",
+        )
+    return brief.budget_uusd
+
+
+def _stand_in(reference: Reference) -> PreparedReference:
+    # An estimate depends on no pixel, so it can be had before the reference is read.
+    nothing = Sha256("0" * 64)
+    return PreparedReference(
+        name=reference.name,
+        role=reference.role,
+        original=nothing,
+        picture=nothing,
+        mask=None,
+        confidence_bp=0,
+        width=1,
+        height=1,
+    )
+
+
+def _with_files_as_blobs(shop: Workshop, brief: Brief, base: Path) -> Brief:
+    references = tuple(
+        replace(
+            reference,
+            location=_as_blob(
+                shop, reference.location, base=base, field=f"references.{reference.name}"
+            ),
+        )
+        for reference in brief.references
+    )
+    brand = brief.brand
+    files: Mapping[str, str | None] = {"font": brand.font, "lut": brand.lut}
+    kept = {
+        name: None if place is None else _as_blob(shop, place, base=base, field=f"brand.{name}")
+        for name, place in files.items()
+    }
+    return replace(
+        brief,
+        references=references,
+        brand=replace(brand, font=kept["font"], lut=kept["lut"]),
+    )
+
+
+def _as_blob(shop: Workshop, location: str, *, base: Path, field: str) -> str:
+    # What is behind a URL is fetched by the job, which can be stopped and tried again.
+    if location.startswith((BLOB, "http://", "https://")):
+        return location
+    fetched = shop.fetcher.fetch(location, base=base, field=field)
+    return f"{BLOB}{shop.blobs.put(fetched.data)}/{fetched.name}"
+
+
+def _lock_brief(connection: sa.Connection, shop: Workshop, digest: Sha256) -> None:
+    if connection.dialect.name == "postgresql":
+        key = sa.func.hashtextextended(f"{shop.tenant}:{digest}", 0)
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))
+
+
+def _brief_row(
+    connection: sa.Connection, shop: Workshop, digest: Sha256, document: str
+) -> tuple[int, bool]:
+    known = connection.execute(
+        sa.select(brief_table.c.id).where(
+            brief_table.c.tenant_id == shop.tenant, brief_table.c.digest == digest
+        )
+    ).scalar()
+    if known is not None:
+        return known, True
+    inserted = connection.execute(
+        brief_table.insert().values(
+            tenant_id=shop.tenant,
+            digest=digest,
+            document=document,
+            created_us=shop.recorder.clock.now_us(),
+        )
+    )
+    key = inserted.inserted_primary_key
+    assert key is not None, "a row that was inserted has an id"
+    return int(key[0]), False
+
+
+def _find_unfinished(connection: sa.Connection, shop: Workshop, brief_id: int) -> JobId | None:
+    row = connection.execute(
+        sa.select(job_table.c.public_id)
+        .where(
+            job_table.c.tenant_id == shop.tenant,
+            job_table.c.brief_id == brief_id,
+            job_table.c.status.not_in(ENDED),
+        )
+        .order_by(job_table.c.id.desc())
+    ).first()
+    return None if row is None else JobId(row.public_id)
+
+
+def _insert_job(
+    connection: sa.Connection,
+    shop: Workshop,
+    brief_id: int,
+    wanted: Brief,
+    *,
+    out: Path,
+    requested_us: int,
+) -> JobId:
+    job = JobId(shop.recorder.ids.new("job"))
+    connection.execute(
+        job_table.insert().values(
+            public_id=job,
+            tenant_id=shop.tenant,
+            principal_id=shop.principal,
+            brief_id=brief_id,
+            status=JobStatus.WAITING,
+            out=str(out.absolute() / job),
+            requested_us=requested_us,
+            deadline_us=wanted.deadline_us,
+            created_us=shop.recorder.clock.now_us(),
+        )
+    )
+    return job

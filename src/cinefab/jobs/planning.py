@@ -1,0 +1,87 @@
+"""The plan stage of a job: the exact plan is made, kept as data and as an OpenTimelineIO file."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from cinefab.core.canonical import Json, Sha256, canonical_json
+from cinefab.core.plan import Plan
+from cinefab.core.stage import Content, Lineage
+from cinefab.generate.plan import make_plan, plan_document, plan_from_document
+from cinefab.generate.timeline import write_timeline
+from cinefab.jobs.door import BLOB, find_model, versions_of
+from cinefab.jobs.ingesting import kept_from_json, prepared
+from cinefab.jobs.stages import CPU, Order, StageOutput, run_stage
+from cinefab.jobs.workshop import Workshop
+from cinefab.record.commit import NewAsset
+
+
+async def plan(shop: Workshop, order: Order, references: Sequence[Json]) -> Json:
+    """Make the plan and keep it; return the digests of its two forms."""
+
+    async def body() -> StageOutput:
+        return await asyncio.to_thread(_plan, shop, order, references)
+
+    committed = await run_stage(shop, order, "plan", body)
+    return committed.facts
+
+
+def load_plan(shop: Workshop, planned: Json) -> Plan:
+    """Return the plan that `plan` kept: the same on every worker, whatever is installed there."""
+    assert isinstance(planned, dict), "plan returns an object"
+    return plan_from_document(json.loads(shop.blobs.load(Sha256(str(planned["plan"])))))
+
+
+def brand_files(order: Order) -> dict[str, Sha256]:
+    """Return the digests of the files that the brand brings, by what they are for."""
+    places = {"font": order.brief.brand.font, "lut": order.brief.brand.lut}
+    return {
+        name: Sha256(place.removeprefix(BLOB).partition("/")[0])
+        for name, place in places.items()
+        if place is not None
+    }
+
+
+def _plan(shop: Workshop, order: Order, references: Sequence[Json]) -> StageOutput:
+    model = find_model(shop, order.brief)
+    made = make_plan(
+        order.brief,
+        references=[
+            prepared(reference, kept_from_json(kept))
+            for reference, kept in zip(order.brief.references, references, strict=True)
+        ],
+        card=model.card,
+        versions=versions_of(shop, model),
+        tenant=shop.tenant,
+        files=brand_files(order),
+        nusd_per_s=shop.prices.find(CPU),
+    )
+    path = Path(shop.scratch) / f"{order.job}.otio"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_timeline(made, path)
+    timeline = path.read_bytes()
+    path.unlink()
+    document = canonical_json(plan_document(made))
+    digest = shop.blobs.put(document)
+    timeline_digest = shop.blobs.put(timeline)
+    lineage = Lineage(
+        made_by=f"cinefab.plan@{made.versions.contract}",
+        sources=(),
+        digital_source_type="algorithmicMedia",
+    )
+    assets = (
+        _asset(digest, "plan", "application/json", len(document), lineage),
+        _asset(timeline_digest, "timeline", "application/json", len(timeline), lineage),
+    )
+    facts: Json = {"plan": digest, "timeline": timeline_digest, "notes": list(made.notes)}
+    return StageOutput(assets=assets, facts=facts)
+
+
+def _asset(
+    digest: Sha256, kind: str, media_type: str, size_bytes: int, lineage: Lineage
+) -> NewAsset:
+    content = Content(digest=digest, kind=kind, media_type=media_type, size_bytes=size_bytes)
+    return NewAsset(content=content, lineage=lineage)

@@ -1,0 +1,192 @@
+"""How a stage is run: timed, leased, and committed once, whatever its body does.
+
+The body only makes things. Whether the stage was done before, on which device and for how long,
+what becomes of the lease when the body fails, and the commit itself are settled here, so that no
+stage can forget them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import sqlalchemy as sa
+
+from cinefab.core.brief import Brief
+from cinefab.core.canonical import Json
+from cinefab.core.errors import Cancelled
+from cinefab.core.ids import JobId, LeaseId
+from cinefab.core.stage import Charge, Elapsed, TimeClass
+from cinefab.core.units import DeviceUs
+from cinefab.economics.leases import open_lease
+from cinefab.economics.ledger import Overrun, absorb_lost_lease
+from cinefab.jobs.status import ENDED
+from cinefab.jobs.tables import job as job_table
+from cinefab.jobs.workshop import Progress, Workshop
+from cinefab.provenance.assets import Asset
+from cinefab.record.commit import (
+    AlsoWrite,
+    CommittedStage,
+    NewAsset,
+    StageRef,
+    commit_stage,
+    find_stage,
+    nothing_else,
+)
+from cinefab.store.facts import AuditLeaf, OutboxEvent
+
+CPU: Final = "cpu-core"
+"""The device class of this machine's own processors, one core a place."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """A job as its stages see it: what was asked for, and who bears what it costs beyond that."""
+
+    job: JobId
+    brief: Brief
+    out: Path
+
+    @property
+    def overrun(self) -> Overrun:
+        """A budget is a fixed price: what the work costs beyond it is ours to bear."""
+        return Overrun.EXTEND if self.brief.budget_uusd is None else Overrun.ABSORB
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageOutput:
+    """What a stage's body made: assets in order, small facts, and rows of the layer's own.
+
+    `load_us` of the time went into getting ready, `work_us` into the work; what is left of the
+    lease was spent waiting. None means that the whole lease was work.
+    """
+
+    assets: tuple[NewAsset, ...]
+    facts: Json
+    also: AlsoWrite = nothing_else
+    load_us: int = 0
+    work_us: int | None = None
+
+
+StageBody = Callable[[], Awaitable[StageOutput]]
+
+
+async def run_stage(shop: Workshop, order: Order, name: str, body: StageBody) -> CommittedStage:
+    """Run a stage of a job once: take a place and a lease, run the body, commit what it made.
+
+    A stage that is already committed is returned as it was. If the body fails or is cancelled,
+    its time goes into the ledger as waste that nobody is charged for, and the error goes on.
+    """
+    job = order.job
+    ref = StageRef(tenant=shop.tenant, job=job, name=name)
+    known = await asyncio.to_thread(find_stage, shop.recorder.db, ref)
+    if known is not None:
+        return known
+    async with shop.slots.take(CPU):
+        shop.tell(Progress(job=job, stage=name, done=0.0))
+        clock = shop.recorder.clock
+        started_us, began_us = clock.now_us(), clock.elapsed_us()
+        lease = await asyncio.to_thread(_open, shop, ref)
+        try:
+            output = await body()
+            took_us = clock.elapsed_us() - began_us
+            charge = _charge(lease, took_us, output)
+            took = Elapsed(started_us=started_us, took_us=took_us)
+            committed = await asyncio.to_thread(_commit, shop, order, ref, output, charge, took)
+        except BaseException:
+            lost_us = DeviceUs(clock.elapsed_us() - began_us)
+            # Cancellation must not cut short what keeps the books right.
+            await asyncio.shield(asyncio.to_thread(_give_up, shop, lease, lost_us))
+            raise
+    shop.tell(Progress(job=job, stage=name, done=1.0))
+    return committed
+
+
+def _open(shop: Workshop, ref: StageRef) -> LeaseId:
+    with shop.recorder.db.write() as connection:
+        _refuse_if_ended(connection, ref)
+        return open_lease(
+            connection,
+            tenant=ref.tenant,
+            device_class=CPU,
+            worker=shop.worker,
+            job=ref.job,
+            stage=ref.name,
+            prices=shop.prices,
+            ids=shop.recorder.ids,
+            now_us=shop.recorder.clock.now_us(),
+        )
+
+
+def _charge(lease: LeaseId, took_us: int, output: StageOutput) -> Charge:
+    load_us = min(output.load_us, took_us)
+    work_us = took_us - load_us
+    if output.work_us is not None:
+        work_us = min(output.work_us, work_us)
+    parts = {
+        TimeClass.LOAD: DeviceUs(load_us),
+        TimeClass.GOOD: DeviceUs(work_us),
+        TimeClass.IDLE: DeviceUs(took_us - load_us - work_us),
+    }
+    by_class = {kind: length for kind, length in parts.items() if length > 0}
+    return Charge(lease=lease, device_class=CPU, by_class=by_class)
+
+
+def _commit(
+    shop: Workshop,
+    order: Order,
+    ref: StageRef,
+    output: StageOutput,
+    charge: Charge,
+    took: Elapsed,
+) -> CommittedStage:
+    def also(connection: sa.Connection, made: tuple[Asset, ...]) -> None:
+        _refuse_if_ended(connection, ref)
+        output.also(connection, made)
+
+    said: Json = {
+        "stage": ref.name,
+        "digests": [asset.content.digest for asset in output.assets],
+        "took_us": took.took_us,
+        "device_us": charge.device_us,
+    }
+    return commit_stage(
+        shop.recorder,
+        ref,
+        assets=output.assets,
+        charged=charge,
+        took=took,
+        leaf=AuditLeaf(kind="stage.committed", subject=ref.job, body=said),
+        event=OutboxEvent(kind="stage.committed", subject=ref.job, body=said),
+        facts=output.facts,
+        overrun=order.overrun,
+        also=also,
+    )
+
+
+def _give_up(shop: Workshop, lease: LeaseId, lost_us: DeviceUs) -> None:
+    with shop.recorder.db.write() as connection:
+        absorb_lost_lease(
+            connection,
+            tenant=shop.tenant,
+            lease=lease,
+            lost_us=lost_us,
+            now_us=shop.recorder.clock.now_us(),
+        )
+
+
+def _refuse_if_ended(connection: sa.Connection, ref: StageRef) -> None:
+    status = connection.execute(
+        sa.select(job_table.c.status).where(
+            job_table.c.tenant_id == ref.tenant, job_table.c.public_id == ref.job
+        )
+    ).scalar_one()
+    if status in ENDED:
+        raise Cancelled(
+            attempted=f"go on with {ref.name} of {ref.job}",
+            found=f"the job is {status}",
+            remedy="Order it again if it is still wanted; what was finished is reused.",
+        )

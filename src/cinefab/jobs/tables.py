@@ -1,0 +1,43 @@
+"""Briefs and the jobs that make them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import sqlalchemy as sa
+
+from cinefab.store.schema import METADATA, row_id
+
+brief: Final = sa.Table(
+    "brief",
+    METADATA,
+    row_id(),
+    sa.Column("tenant_id", sa.Text, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("document", sa.Text, nullable=False),
+    sa.Column("created_us", sa.BigInteger, nullable=False),
+    sa.UniqueConstraint("tenant_id", "digest"),
+    sqlite_autoincrement=True,
+)
+"""Each different brief once; `document` is its canonical JSON, every file in it a blob."""
+
+job: Final = sa.Table(
+    "job",
+    METADATA,
+    row_id(),
+    sa.Column("public_id", sa.Text, nullable=False, unique=True),
+    sa.Column("tenant_id", sa.Text, nullable=False),
+    sa.Column("principal_id", sa.Text, nullable=False),
+    sa.Column("brief_id", sa.BigInteger, sa.ForeignKey("brief.id"), nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("out", sa.Text, nullable=False),
+    sa.Column("requested_us", sa.BigInteger, nullable=False),
+    sa.Column("created_us", sa.BigInteger, nullable=False),
+    sa.Column("deadline_us", sa.BigInteger),
+    sa.Column("first_preview_us", sa.BigInteger),
+    sa.Column("ended_us", sa.BigInteger),
+    sa.Column("failure", sa.Text),
+    sa.Index(None, "tenant_id", "brief_id"),
+    sqlite_autoincrement=True,
+)
+"""Durable runs of briefs; `out` is the folder that the film was ordered into."""

@@ -1,0 +1,71 @@
+"""What a job works with: every part that `app` has joined, as one value handed down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cinefab.core.ids import JobId, PrincipalId, TenantId, WorkerId
+from cinefab.deliver.target import Target
+from cinefab.economics.prices import PriceBook
+from cinefab.engine.compute import Compute
+from cinefab.engine.durable import Durable
+from cinefab.generate.backend import ModelCard
+from cinefab.ingest.fetch import Fetcher
+from cinefab.media.sandbox import Sandbox
+from cinefab.provenance.authority import Authority
+from cinefab.record.commit import Recorder
+from cinefab.schedule.slots import Slots
+from cinefab.store.blobs import Blobs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """A model that was found: its card, and where its class is (`package.module:Class`)."""
+
+    card: ModelCard
+    entry: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundCheck:
+    """A check that was found: its name and version, and where its class is."""
+
+    name: str
+    version: str
+    entry: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """A piece of news about a job: which stage, which shot of it, and how much is done."""
+
+    job: JobId
+    stage: str
+    done: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workshop:
+    """The parts of one worker."""
+
+    tenant: TenantId
+    principal: PrincipalId
+    worker: WorkerId
+    recorder: Recorder
+    blobs: Blobs
+    durable: Durable
+    compute: Compute
+    slots: Slots
+    sandbox: Sandbox
+    fetcher: Fetcher
+    models: Mapping[str, Model]
+    checks: tuple[FoundCheck, ...]
+    target: Target
+    prices: PriceBook
+    authority: Authority
+    machine: str
+    encoder: str
+    scratch: Path
+    tell: Callable[[Progress], None]

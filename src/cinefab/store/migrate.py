@@ -1,0 +1,50 @@
+"""Bring a database up to this release: create it, or migrate it, or find that it is current."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import sqlalchemy as sa
+
+from cinefab.core.errors import StorageUnavailable
+from cinefab.store.database import Database
+
+HEAD: Final = "0001"
+"""The revision that this release works on; a test holds it against the scripts."""
+
+_LOCK: Final = 0x63696E65  # "cine": two processes that start at once migrate one after the other
+_SCRIPTS: Final = Path(__file__).parent / "migrations"
+
+
+def migrate(db: Database) -> None:
+    """Migrate to `HEAD` in one transaction; raise `StorageUnavailable` if the database is newer."""
+    if _revision(db) == HEAD:
+        return
+    # Alembic takes a third of a second to import, and is needed once in a database's life.
+    from alembic import command  # noqa: PLC0415 - see above
+    from alembic.config import Config  # noqa: PLC0415 - see above
+    from alembic.util import CommandError  # noqa: PLC0415 - see above
+
+    config = Config()
+    config.set_main_option("script_location", str(_SCRIPTS))
+    with db.write() as connection:
+        if not db.is_sqlite:
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+        config.attributes["connection"] = connection
+        try:
+            command.upgrade(config, HEAD)
+        except CommandError as error:
+            raise StorageUnavailable(
+                attempted="migrate the database",
+                found=f"{error}: it was written by a newer release",
+                remedy="Run that release, or point --db at another database.",
+            ) from error
+
+
+def _revision(db: Database) -> str | None:
+    with db.read() as connection:
+        if not sa.inspect(connection).has_table("alembic_version"):
+            return None
+        row = connection.exec_driver_sql("SELECT version_num FROM alembic_version").first()
+        return None if row is None else str(row[0])

@@ -1,0 +1,77 @@
+"""A migrated database is exactly what the code's tables say."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+import cinefab
+from cinefab.core.errors import StorageUnavailable
+from cinefab.store.database import Database
+from cinefab.store.migrate import HEAD, migrate
+from cinefab.store.schema import METADATA
+
+SCRIPTS = Path(cinefab.__file__).parent / "store" / "migrations" / "versions"
+
+
+@pytest.fixture
+def db(database_url: str) -> Iterator[Database]:
+    db = Database(database_url)
+    yield db
+    db.close()
+
+
+def test_migrating_an_empty_database_gives_exactly_the_tables_of_the_code(db: Database) -> None:
+    for module in pkgutil.walk_packages(cinefab.__path__, "cinefab."):
+        if module.name.endswith(".tables"):
+            importlib.import_module(module.name)
+
+    migrate(db)
+
+    with db.read() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, METADATA) == []
+
+
+def test_the_newest_script_is_the_revision_that_the_code_works_on() -> None:
+    newest = max(path.name for path in SCRIPTS.glob("[0-9]*.py"))
+
+    assert newest.startswith(HEAD)
+
+
+def test_processes_that_start_at_once_migrate_once(database_url: str) -> None:
+    failures: list[Exception] = []
+
+    def start() -> None:
+        db = Database(database_url)
+        try:
+            migrate(db)
+        except Exception as error:  # noqa: BLE001 - whatever happens in a thread must be seen
+            failures.append(error)
+        finally:
+            db.close()
+
+    threads = [threading.Thread(target=start) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert failures == []
+
+
+def test_a_database_of_a_newer_release_is_refused_and_left_alone(db: Database) -> None:
+    migrate(db)
+    with db.write() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+
+    with pytest.raises(StorageUnavailable, match="newer release"):
+        migrate(db)
