@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -15,6 +17,10 @@ from cinefab.provenance.asset import Asset
 from cinefab.provenance.tables import asset as asset_table
 from cinefab.provenance.tables import credential
 
+_NAME_MAX: Final = 40
+_TEXT_MAX: Final = 300
+_ENTRIES_MAX: Final = 64
+
 
 class CredentialState(StrEnum):
     """How an asset came by its credentials: `SIGNED` by us; the others as they were found."""
@@ -23,6 +29,9 @@ class CredentialState(StrEnum):
     VALID = "valid"
     INVALID = "invalid"
     ABSENT = "absent"
+
+
+_FOUND: Final = (CredentialState.VALID, CredentialState.INVALID, CredentialState.ABSENT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,14 +53,23 @@ class RecordedRelease:
     job: JobId | None
 
 
-def found_credential(facts: Mapping[str, Json]) -> Credential:
-    """Return what `read_embedded` found as a credential to be recorded."""
-    label, issuer = facts.get("label"), facts.get("issuer")
+def found_credential(facts: Mapping[str, Any]) -> Credential:
+    """Return what `read_embedded` found, as a credential to be recorded.
+
+    The facts come out of a process that read a stranger's bytes: only texts and lists of texts
+    are kept, cut to a length, and a state it could not honestly report counts as invalid.
+    """
+    some = islice(facts.items(), _ENTRIES_MAX)
+    texts = {str(name)[:_NAME_MAX]: _plain(value) for name, value in some}
+    body: dict[str, Json] = {name: value for name, value in texts.items() if value}
+    state = facts.get("state")
+    known = state if state in _FOUND else CredentialState.INVALID
+    label, issuer = body.get("label"), body.get("issuer")
     return Credential(
-        state=CredentialState(str(facts["state"])),
-        label=str(label) if label else None,
-        issuer=str(issuer) if issuer else None,
-        body=dict(facts),
+        state=CredentialState(known),
+        label=label if isinstance(label, str) else None,
+        issuer=issuer if isinstance(issuer, str) else None,
+        body=body,
     )
 
 
@@ -103,3 +121,12 @@ def find_release(connection: sa.Connection, tenant: TenantId, label: str) -> Rec
         asset=AssetId(row.public_id),
         job=None if row.job_id is None else JobId(row.job_id),
     )
+
+
+def _plain(value: object) -> Json:
+    if isinstance(value, str):
+        # PostgreSQL stores no zero byte, and no text here needs a control character.
+        return "".join(c for c in value[:_TEXT_MAX] if c.isprintable())
+    if isinstance(value, list):
+        return [_plain(entry) for entry in value[:_ENTRIES_MAX] if isinstance(entry, str)]
+    return None
