@@ -19,7 +19,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from cinefab.media.frames import Frame
+from cinefab.media.frames import Frame, Rgb
 
 Canvas: TypeAlias = NDArray[np.uint8]
 """Shape (height, width, 4): sRGB, and how far the pixel is picture (255) or flat colour (0).
@@ -85,6 +85,22 @@ class Finisher:
             np.float32(look.flat_grain / _GRAIN_STEPS),
         )
         return out
+
+
+def to_rgb(frame: Frame) -> Rgb:
+    """Return a frame as full-range sRGB, shape (height, width, 3); chroma is repeated."""
+    height, width = frame.shape[0] * 2 // 3, frame.shape[1]
+    quarter = width * height // 4
+    luma = (frame[:height].astype(np.float32) - 16) * np.float32(255 / 219)
+    chroma = (frame[height:].reshape(-1).astype(np.float32) - 128) * np.float32(255 / 224)
+    half = (height // 2, width // 2)
+    blue = chroma[:quarter].reshape(half).repeat(2, axis=0).repeat(2, axis=1)
+    red = chroma[quarter:].reshape(half).repeat(2, axis=0).repeat(2, axis=1)
+    rgb = np.empty((height, width, 3), np.float32)
+    rgb[..., 0] = luma + np.float32(1.5748) * red
+    rgb[..., 1] = luma - np.float32(0.187324) * blue - np.float32(0.468124) * red
+    rgb[..., 2] = luma + np.float32(1.8556) * blue
+    return np.asarray(np.clip(np.round(rgb), 0, 255), np.uint8)
 
 
 @functools.cache

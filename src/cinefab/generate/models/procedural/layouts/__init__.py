@@ -1,0 +1,1 @@
+"""Compositions, one file each: a kit goes in, a scene comes out."""

@@ -1,0 +1,29 @@
+"""Which layout a shot gets, and how its type is made to read on what is behind it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from cinefab.generate.models.procedural.kit import Kit, Scene
+from cinefab.generate.models.procedural.layouts.hero import hero
+from cinefab.generate.models.procedural.layouts.split import split
+
+Layout = Callable[[Kit], Scene]
+
+PHOTO_LAYOUTS: Final[Mapping[str, Layout]] = {"hero": hero, "split": split}
+TITLE_LAYOUTS: Final[Mapping[str, Layout]] = {}
+
+
+def layout_of(*, seed: int, index: int, has_photo: bool) -> str:
+    """Return the name of the layout of shot `index`: neighbours never share one."""
+    names = sorted(PHOTO_LAYOUTS if has_photo else TITLE_LAYOUTS)
+    random.Random(f"{seed}:layouts:{has_photo}").shuffle(names)
+    return names[index % len(names)]
+
+
+def build_scene(name: str, kit: Kit) -> Scene:
+    """Compose a shot by the layout called `name`."""
+    layout = {**PHOTO_LAYOUTS, **TITLE_LAYOUTS}[name]
+    return layout(kit)
