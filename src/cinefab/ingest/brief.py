@@ -37,7 +37,6 @@ from cinefab.ingest.brief_problems import Problem, invalid, problems_of
 from cinefab.ingest.brief_schema import (
     FILM_MS_MAX,
     BriefDocument,
-    ListedReferenceDocument,
     ReferenceDocument,
     brief_schema,
 )
@@ -169,8 +168,10 @@ def _logo_contradictions(written: BriefDocument, names: set[str]) -> Iterator[Pr
             yield Problem("brand.logo", found, "Give that reference the role logo, or auto.")
     elif not _is_location(logo):
         yield _unknown("brand.logo", logo, names)
-    elif "://" in logo and not re.match("https?://[^/]", logo):
-        yield Problem("brand.logo", f"found the URL '{logo}'", "Write an http or https URL.")
+    elif re.match("[A-Za-z][A-Za-z0-9+.-]*:", logo) and not re.match("https?://[^/]", logo):
+        yield Problem(
+            "brand.logo", f"found '{logo[:80]}'", "Write a file, or an http or https URL."
+        )
     elif LOGO_NAME in names:
         found = f"brings a file, but the reference '{LOGO_NAME}' is there too"
         yield Problem("brand.logo", found, f"Write 'logo: {LOGO_NAME}', or rename the reference.")
@@ -289,15 +290,10 @@ def _references(written: BriefDocument) -> tuple[tuple[Reference, ...], str | No
 
 
 def _named(written: BriefDocument) -> list[tuple[str, ReferenceDocument]]:
-    match written.references:
-        case dict() as by_name:
-            return list(by_name.items())
-        case listed:
-            return [(_name_of(reference), reference) for reference in listed]
-
-
-def _name_of(reference: ListedReferenceDocument) -> str:
-    return reference.name
+    references = written.references
+    if isinstance(references, dict):
+        return list(references.items())
+    return [(reference.name, reference) for reference in references]
 
 
 def _is_location(text: str) -> bool:

@@ -10,10 +10,9 @@ from functools import cache
 from typing import Any, Final, TypeAlias
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from cinefab.core.errors import BriefInvalid
-from cinefab.ingest.brief_schema import PROBLEM, brief_schema
+from cinefab.ingest.brief_schema import FieldRefused, brief_schema
 from cinefab.ingest.brief_text import describe
 
 Loc: TypeAlias = Sequence[str | int]
@@ -51,7 +50,7 @@ def problems_of(error: ValidationError) -> list[Problem]:
     return [_problem(detail) for detail in details]
 
 
-def _problem(detail: ErrorDetails) -> Problem:
+def _problem(detail: Mapping[str, Any]) -> Problem:
     loc = list(detail["loc"])
     if loc[0:1] == ["references"] and loc[1:2] in (["mapping"], ["list"]):
         del loc[1]  # which way they are written is our business
@@ -71,11 +70,11 @@ def _path(loc: Loc) -> str:
     return path.removeprefix(".") or "the whole document"
 
 
-def _explain(detail: ErrorDetails, loc: Loc) -> tuple[str, str]:
-    context: dict[str, Any] = detail.get("ctx", {})
+def _explain(detail: Mapping[str, Any], loc: Loc) -> tuple[str, str]:
+    context: Context = detail.get("ctx", {})
     kind, value = detail["type"], detail["input"]
-    if kind == PROBLEM:
-        return context["found"], context["remedy"]
+    if isinstance(refused := context.get("error"), FieldRefused):
+        return refused.found, refused.remedy
     if kind not in _REMEDIES:
         return f"found {describe(value)}: {detail['msg']}", _description(loc, context)
     found = {

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 from fractions import Fraction
-from typing import Annotated, Any, Final, NoReturn
+from typing import Annotated, Any, Final
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -23,7 +24,6 @@ from pydantic import (
     WithJsonSchema,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 
 from cinefab.core.brief import Camera, Quality, Role, Tier, TransitionKind
 from cinefab.core.units import UUSD_PER_USD, WHOLE_BP
@@ -35,8 +35,15 @@ SIDE_MIN: Final = 64
 SIDE_MAX: Final = 1920
 FORMATS: Final = ("mp4",)
 
-PROBLEM: Final = "cinefab"
-"""The type of the errors raised here; their context holds `found` and `remedy`."""
+
+class FieldRefused(ValueError):
+    """A field that this module's own rules refuse: what was found, and what to write."""
+
+    def __init__(self, found: str, remedy: str) -> None:
+        super().__init__(found)
+        self.found = found
+        self.remedy = remedy
+
 
 _NTSC: Final = {
     Decimal("23.976"): Fraction(24000, 1001),
@@ -57,17 +64,12 @@ def brief_schema() -> dict[str, Any]:
     }
 
 
-def refuse(found: str, remedy: str) -> NoReturn:
-    """Raise the error that the parser reports as `found` and `remedy` at this field."""
-    raise PydanticCustomError(PROBLEM, "{found}", {"found": found, "remedy": remedy})
-
-
 # ── Scalars ─────────────────────────────────────────────────────────────────────────────────────
 
 
 def _number(value: object, example: str) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        refuse(f"found {describe(value)}", f"Write a number, such as {example}.")
+        raise FieldRefused(f"found {describe(value)}", f"Write a number, such as {example}.")
     return Decimal(value)
 
 
@@ -75,9 +77,11 @@ def _milliseconds(least: str, most: str) -> BeforeValidator:
     def parse(value: object) -> int:
         seconds = _number(value, "2.5")
         if not Decimal(least) <= seconds <= Decimal(most):
-            refuse(f"found {seconds:f} seconds", f"Write between {least} and {most} seconds.")
+            raise FieldRefused(
+                f"found {seconds:f} seconds", f"Write between {least} and {most} seconds."
+            )
         if seconds * 1000 % 1:
-            refuse(f"found {seconds:f} seconds", "Write at most three decimals.")
+            raise FieldRefused(f"found {seconds:f} seconds", "Write at most three decimals.")
         return int(seconds * 1000)
 
     return BeforeValidator(parse)
@@ -87,10 +91,10 @@ def _fps(value: object) -> Fraction:
     remedy = f"Write between {_FPS_MIN} and {_FPS_MAX}: 24, 25, 29.97 or '30000/1001'."
     text = value if isinstance(value, str) else f"{_number(value, '24')}"
     if not re.fullmatch(r"[0-9]{1,5}/[1-9][0-9]{0,3}|[0-9]{1,3}(\.[0-9]{1,3})?", text):
-        refuse(f"found {describe(value)}", remedy)
+        raise FieldRefused(f"found {describe(value)}", remedy)
     rate = Fraction(text) if "/" in text else _NTSC.get(Decimal(text).normalize(), Fraction(text))
     if not _FPS_MIN <= rate <= _FPS_MAX:
-        refuse(f"found {describe(value)}", remedy)
+        raise FieldRefused(f"found {describe(value)}", remedy)
     return rate
 
 
@@ -99,25 +103,61 @@ def _uusd(value: object) -> int:
         value = Decimal(value)
     usd = _number(value, "0.25")
     if not 0 <= usd <= 1_000_000:
-        refuse(f"found {usd:f} US dollars", "Write between 0 and 1000000 US dollars.")
+        raise FieldRefused(f"found {usd:f} US dollars", "Write between 0 and 1000000 US dollars.")
     if usd * UUSD_PER_USD % 1:
-        refuse(f"found {usd:f} US dollars", "Write at most six decimals: a millionth is the least.")
+        raise FieldRefused(
+            f"found {usd:f} US dollars", "Write at most six decimals: a millionth is the least."
+        )
     return int(usd * UUSD_PER_USD)
 
 
 def _colour(value: object) -> str:
     if value is None:
-        refuse("found nothing", "Put the colour in quotes: an unquoted # starts a comment.")
+        raise FieldRefused(
+            "found nothing", "Put the colour in quotes: an unquoted # starts a comment."
+        )
     if not isinstance(value, str) or not re.fullmatch("#[0-9a-fA-F]{6}", value):
-        refuse(f"found {describe(value)}", "Write '#' and six hexadecimal digits: '#6b1f12'.")
+        raise FieldRefused(
+            f"found {describe(value)}", "Write '#' and six hexadecimal digits: '#6b1f12'."
+        )
     return value.lower()
 
 
 def _format(value: object) -> str:
     if value not in FORMATS:
         made = ", ".join(FORMATS)
-        refuse(f"found {describe(value)}", f"This version makes {made} only; remove the rest.")
+        raise FieldRefused(
+            f"found {describe(value)}", f"This version makes {made} only; remove the rest."
+        )
     return str(value)
+
+
+def _expand_reference(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return {"url" if "://" in value else "file": value}
+
+
+def _expand_transition(value: object) -> object:
+    return {"kind": value} if isinstance(value, str) else value
+
+
+def _expand_size(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    if not (sides := re.fullmatch(r" *([0-9]{1,6}) *x *([0-9]{1,6}) *", value)):
+        raise FieldRefused(f"found {describe(value)}", "Write width and height, such as 1280x720.")
+    return {"width": int(sides[1]), "height": int(sides[2])}
+
+
+def _file(value: str) -> str:
+    # Other parts of the studio write schemes of their own here; a brief may not speak for them.
+    if scheme := re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", value):
+        remedy = f"Name a file; one whose name has a colon is ./{value[:40]}"
+        raise FieldRefused(
+            f"found {describe(value)}, which starts like a URL ({scheme[0]})", remedy + "."
+        )
+    return value
 
 
 Seconds = Annotated[
@@ -164,6 +204,7 @@ Format = Annotated[
 ]
 Side = Annotated[int, Field(ge=SIDE_MIN, le=SIDE_MAX, multiple_of=2)]
 Location = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+File = Annotated[Location, AfterValidator(_file)]
 ReferenceName = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=64)
 ]
@@ -213,29 +254,22 @@ class ReferenceDocument(_Document):
         ),
     )
 
-    file: Location | None = None
+    file: File | None = None
     """A file, relative to the brief's own folder."""
     url: Location | None = None
     """An http or https URL."""
     role: Annotated[Role, Field(strict=False)] = Role.AUTO
     """What it is for; auto lets the picture decide."""
 
-    @model_validator(mode="before")
-    @classmethod
-    def _expand(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        return {"url" if "://" in value else "file": value}
-
     @model_validator(mode="after")
     def _has_one_location(self) -> ReferenceDocument:
         if (self.file is None) == (self.url is None):
             found = "found neither file nor url" if self.file is None else "found file and url"
-            refuse(found, "Write exactly one of them.")
+            raise FieldRefused(found, "Write exactly one of them.")
         if self.url is not None and not re.match("https?://[^/]", self.url):
-            refuse(f"found the URL {describe(self.url)}", "Write an http or https URL, or a file.")
-        if self.file is not None and "://" in self.file:
-            refuse(f"found the file {describe(self.file)}", "Write a URL under url instead.")
+            raise FieldRefused(
+                f"found the URL {describe(self.url)}", "Write an http or https URL, or a file."
+            )
         return self
 
     @property
@@ -270,11 +304,6 @@ class TransitionDocument(_Document):
     )
     """Its length in seconds; a cut has none."""
 
-    @model_validator(mode="before")
-    @classmethod
-    def _expand(cls, value: object) -> object:
-        return {"kind": value} if isinstance(value, str) else value
-
 
 class ShotDocument(_Document):
     """A stretch of the timeline: how long it is, what it shows, what it says."""
@@ -291,7 +320,9 @@ class ShotDocument(_Document):
     """Names of the references it shows; without any it shows type and colour alone."""
     camera: Annotated[Camera, Field(strict=False)] = Camera.AUTO
     """How the view moves; auto leaves it to the planner."""
-    transition: TransitionDocument = Field(default_factory=TransitionDocument)
+    transition: Annotated[TransitionDocument, BeforeValidator(_expand_transition)] = Field(
+        default_factory=TransitionDocument
+    )
     """How it takes over from the shot before it."""
     voice: str = Field(default="", max_length=500)
     """A line to speak over it."""
@@ -310,22 +341,13 @@ class SizeDocument(_Document):
     height: Side
     """Pixels from top to bottom, even."""
 
-    @model_validator(mode="before")
-    @classmethod
-    def _expand(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        if not (sides := re.fullmatch(r" *([0-9]{1,6}) *x *([0-9]{1,6}) *", value)):
-            refuse(f"found {describe(value)}", "Write width and height, such as 1280x720.")
-        return {"width": int(sides[1]), "height": int(sides[2])}
-
 
 class OutputDocument(_Document):
     """The film's shape."""
 
     model_config = ConfigDict(title="Output")
 
-    size: SizeDocument = Field(
+    size: Annotated[SizeDocument, BeforeValidator(_expand_size)] = Field(
         default_factory=lambda: SizeDocument(width=1280, height=720),
         json_schema_extra={"default": "1280x720"},
     )
@@ -351,9 +373,9 @@ class BrandDocument(_Document):
         default_factory=list, max_length=8, examples=[["#6b1f12", "#f4e6d2"]]
     )
     """Colours as '#rrggbb', in quotes, the most important first."""
-    font: Location | None = None
+    font: File | None = None
     """A TrueType or OpenType file."""
-    lut: Location | None = None
+    lut: File | None = None
     """A .cube file that grades the picture."""
 
 
@@ -397,7 +419,11 @@ def _mapping_or_list(value: object) -> str | None:
 
 
 References = Annotated[
-    Annotated[dict[ReferenceName, ReferenceDocument], Tag("mapping"), Field(max_length=256)]
+    Annotated[
+        dict[ReferenceName, Annotated[ReferenceDocument, BeforeValidator(_expand_reference)]],
+        Tag("mapping"),
+        Field(max_length=256),
+    ]
     | Annotated[list[ListedReferenceDocument], Tag("list"), Field(max_length=256)],
     Discriminator(_mapping_or_list),
 ]
