@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from decimal import Decimal
 from fractions import Fraction
@@ -660,3 +661,14 @@ def test_every_field_in_the_published_schema_is_described() -> None:
     ]
 
     assert silent == []
+
+
+def test_the_briefs_in_the_how_to_are_read(tmp_path: Path) -> None:
+    text = (EXAMPLES.parent / "docs/how-to/write-a-brief.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+
+    first, *parts = blocks
+    whole = "title: x\n" + "".join(parts)
+
+    assert parsed(first).prompt
+    assert parsed(whole).shots[0].references == ("product",)
