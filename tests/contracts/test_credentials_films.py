@@ -412,7 +412,7 @@ def test_every_ingredient_is_listed_with_its_relation_even_one_that_c2pa_cannot_
     assert verdict.state is VerifyState.TRUSTED
     titles = {"photo.png", "mood.jpeg", "logo.bmp", "font.ttf"}
     assert set(verdict.details["ingredients"]) == titles
-    assert verdict.details["actions"] == ["c2pa.created", "c2pa.edited", "c2pa.placed"]
+    assert verdict.details["actions"] == ["c2pa.created", "c2pa.placed", "c2pa.edited"]
     content = (tmp_path / "film.mp4").read_bytes()
     for ingredient in ingredients:
         assert ingredient.sha256.encode() in content

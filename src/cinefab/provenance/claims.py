@@ -74,8 +74,8 @@ class FilmClaims:
 
     `made_by` is the model that made the pixels and `agent` the program that signs.
     `digital_source_type` is the last part of an IPTC term, such as `algorithmicMedia`. `actions`
-    follow the creation, which is always first; ingredients that are components and that no
-    action names are claimed as placed. `created_us` counts UTC microseconds.
+    follow the creation, which is always first, and the placing of those components that no action
+    names. `created_us` counts UTC microseconds.
     """
 
     title: str
@@ -145,18 +145,18 @@ def _actions(claims: FilmClaims) -> list[dict[str, Any]]:
         "softwareAgent": {"name": claims.made_by.name, "version": claims.made_by.version},
         **_parameters(inputs),
     }
-    actions = [created]
-    for action in claims.actions:
-        described = {"description": action.description} if action.description else {}
-        actions.append({"action": action.action, **described, **_parameters(action.ingredients)})
     named = {name for action in claims.actions for name in action.ingredients}
     placed = [
         ingredient.name
         for ingredient in claims.ingredients
         if ingredient.relation is Relation.COMPONENT_OF and ingredient.name not in named
     ]
+    actions = [created]
     if placed:
         actions.append({"action": _PLACED, **_parameters(placed)})
+    for action in claims.actions:
+        described = {"description": action.description} if action.description else {}
+        actions.append({"action": action.action, **described, **_parameters(action.ingredients)})
     return actions
 
 
