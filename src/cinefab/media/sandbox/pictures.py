@@ -66,11 +66,14 @@ def decode_picture(
         },
         called=called,
     )
-    return _checked(result, called, limits)
+    return check_picture(result, called=called, limits=limits)
 
 
-def _checked(result: SandboxResult, called: str, limits: PictureLimits) -> DecodedPicture:
-    """Believe nothing: a decoder that was taken over may answer with anything."""
+def check_picture(result: SandboxResult, *, called: str, limits: PictureLimits) -> DecodedPicture:
+    """Return the picture in an answer, believing nothing; raise `DecodeRefused` for a false one.
+
+    A decoder that was taken over may answer with anything.
+    """
     if "premature end" in result.log.lower():
         _refuse(called, Cause.REFUSED, "its pixels end before the picture does")
     facts: dict[str, Any] = result.facts
