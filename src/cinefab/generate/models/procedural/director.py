@@ -21,7 +21,7 @@ from cinefab.generate.models.procedural.logo import logo_layer
 from cinefab.generate.models.procedural.motion import Moment, moment_of
 from cinefab.generate.models.procedural.palette import palette_of
 from cinefab.generate.models.procedural.pictures import Photo, load_photo
-from cinefab.generate.models.procedural.readable import Reading, ink_on_flat, reading_over
+from cinefab.generate.models.procedural.readable import Reading, reading_over
 from cinefab.generate.models.procedural.scene import build_scene, layout_of
 from cinefab.generate.models.procedural.shot import ShotInput, read_shot
 from cinefab.generate.models.procedural.stage import Stage
@@ -101,7 +101,7 @@ class _Shot:
         """Choose ink and scrim, and give the logo its place, from what is really there."""
         scene, kit = self._scene, self._kit
         samples: list[Rgb] = []
-        if logo is not None or (scene.copy is not None and scene.copy_ground is None):
+        if logo is not None or scene.copy is not None:
             samples = self._samples()
         if logo is not None:
             mark = logo_layer(
@@ -112,11 +112,7 @@ class _Shot:
                 kit.palette,
             )
             self._scene = replace(scene, front=[*scene.front, mark])
-        if scene.copy is None:
-            return
-        if scene.copy_ground is not None:
-            self._reading = ink_on_flat(kit.palette, scene.copy_ground)
-        else:
+        if scene.copy is not None:
             self._reading = reading_over(samples, scene, kit.stage, kit.palette)
 
     def frame(self, number: int) -> Frame:

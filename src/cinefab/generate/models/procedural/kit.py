@@ -44,15 +44,13 @@ Place = Callable[[Moment], Placement]
 class Scene:
     """A shot ready to be drawn, without its type.
 
-    `copy_ground` is the flat colour that the type stands on, or None where it stands on a
-    picture and must be measured. `front` lies over the scrim that type may need. `scrim_to` are
-    the sides of the frame (left, top, right, bottom) into which such a scrim runs out.
+    `front` lies over the scrim that type may need; `scrim_to` are the sides of the frame (left,
+    top, right, bottom) into which such a scrim runs out.
     """
 
     back: list[Layer]
     front: list[Layer] = field(default_factory=list)
     copy: Copy | None
-    copy_ground: Colour | None
     logo: Box
     scrim_to: tuple[bool, bool, bool, bool] = (True, True, True, True)
     look: Look = field(default_factory=Look)
@@ -109,8 +107,9 @@ class Kit:
         tint: tuple[Colour, float] | None = None,
         window: Box | None = None,
         window_cover: Mask | None = None,
-        opened: Callable[[Moment], Box] | None = None,
+        sunk: Callable[[Moment], float] | None = None,
         depth: float = 0.5,
+        zoom: float = 1.0,
         aim: tuple[float, float] = (0.5, 0.5),
     ) -> Picture:
         """Fill the frame, or a window of it, with the photograph behind the product.
@@ -124,14 +123,14 @@ class Kit:
         if tint is not None:
             values = values + (np.array(tint[0], np.float32) - values) * np.float32(tint[1])
         texture = _opaque(dithered(values, np.random.default_rng(self.chance.getrandbits(32))))
-        return self._filling(texture, window, window_cover, opened, depth, aim)
+        return self._filling(texture, window, window_cover, sunk, depth, aim, zoom)
 
     def whole_photo(
         self,
         *,
         window: Box | None = None,
         window_cover: Mask | None = None,
-        opened: Callable[[Moment], Box] | None = None,
+        sunk: Callable[[Moment], float] | None = None,
         zoom: float = 1.0,
         depth: float = 1.0,
         aim: tuple[float, float] = (0.5, 0.5),
@@ -143,7 +142,7 @@ class Kit:
         scale = max(box.width / source.width, box.height / source.height) * _OVERSCAN * zoom
         size = (round(source.width * scale), round(source.height * scale))
         texture = _opaque(enlarged(source.rgb, *size))
-        return self._filling(texture, window, window_cover, opened, depth, aim, zoom)
+        return self._filling(texture, window, window_cover, sunk, depth, aim, zoom)
 
     def product_layers(
         self,
@@ -232,7 +231,7 @@ class Kit:
         texture: NDArray[np.uint8],
         window: Box | None,
         window_cover: Mask | None,
-        opened: Callable[[Moment], Box] | None,
+        sunk: Callable[[Moment], float] | None,
         depth: float,
         aim: tuple[float, float],
         zoom: float = 1.0,
@@ -254,7 +253,7 @@ class Kit:
                 np.uint8,
             )
         return Picture(
-            texture=texture, place=place, window=window, window_cover=window_cover, opened=opened
+            texture=texture, place=place, window=window, window_cover=window_cover, sunk=sunk
         )
 
     def _product_texture(self, product: Product, box: Box) -> tuple[NDArray[np.uint8], float]:

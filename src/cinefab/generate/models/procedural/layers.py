@@ -72,8 +72,8 @@ class Ground:
 class Picture:
     """A texture (RGB and alpha) that moves; optionally seen through a window in the frame.
 
-    The window's cover is a mask of the window's size; `opened` says how much of the window is
-    open at a moment, as the part of it, (left, top, right, bottom) in pixels of the frame.
+    The window's cover is a mask of the window's size; `sunk` says by how many pixels the window's
+    shape still stands too low at a moment.
     """
 
     texture: NDArray[np.uint8]
@@ -81,7 +81,7 @@ class Picture:
     sweep: Sweep | None = None
     window: Box | None = None
     window_cover: Mask | None = None
-    opened: Callable[[Moment], Box] | None = None
+    sunk: Callable[[Moment], float] | None = None
 
     def draw(self, canvas: Canvas, at: Moment) -> None:
         """Warp the texture to its place and blend it."""
@@ -98,14 +98,12 @@ class Picture:
         warped = np.empty((bottom - top, right - left, 4), np.uint8)
         border = cv2.BORDER_CONSTANT if self.window is None else cv2.BORDER_REFLECT_101
         _warp(self.texture, matrix, warped, border)
-        opened = None if self.opened is None else self.opened(at)
         if self.window is not None and self.window_cover is not None:
             x, y = left - round(self.window.left), top - round(self.window.top)
-            warped[..., 3] = self.window_cover[y : y + bottom - top, x : x + right - left]
-        across = _open_share(left, right, None if opened is None else (opened.left, opened.right))
-        down = _open_share(top, bottom, None if opened is None else (opened.top, opened.bottom))
+            cover = _lowered(self.window_cover, 0.0 if self.sunk is None else self.sunk(at))
+            warped[..., 3] = cover[y : y + bottom - top, x : x + right - left]
         sweep = self._sweep_at(at, placement, left, top)
-        blend_picture(canvas[top:bottom, left:right], warped, across, down, sweep)
+        blend_picture(canvas[top:bottom, left:right], warped, 1.0, sweep)
 
     def _region(
         self, matrix: NDArray[np.float64], canvas: Canvas
@@ -269,9 +267,11 @@ def _warp(
     )
 
 
-def _open_share(first: int, last: int, opened: tuple[float, float] | None) -> NDArray[np.float32]:
-    if opened is None:
-        return np.ones(last - first, np.float32)
-    at = np.arange(first, last, dtype=np.float32)
-    share = np.minimum(at + 1 - opened[0], opened[1] - at)
-    return np.asarray(np.clip(share, 0, 1), np.float32)
+def _lowered(cover: Mask, by: float) -> Mask:
+    """Shift a mask down by a fraction of a pixel; what comes in from above is empty."""
+    if by <= 0:
+        return cover
+    rows, columns = cover.shape
+    matrix = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, by]])
+    shifted = cv2.warpAffine(cover, matrix, (columns, rows), flags=_INTERPOLATION)
+    return np.asarray(shifted, np.uint8)

@@ -38,8 +38,7 @@ class Mark:
         height, width = self.texture.shape[:2]
         part = canvas[self.top : self.top + height, self.left : self.left + width]
         picture = part[..., 3].copy()
-        across = np.full(width, share, np.float32)
-        blend_picture(part, self.texture, across, np.ones(height, np.float32), NO_SWEEP)
+        blend_picture(part, self.texture, share, NO_SWEEP)
         keep = 255 - (self.texture[..., 3] * np.float32(share)).astype(np.uint8)
         part[..., 3] = np.minimum(picture, keep)
 

@@ -148,17 +148,31 @@ def _plate_without(rgb: Rgb, mask: Mask) -> Floats:
     small = _small(rgb)
     height, width = small.shape[:2]
     cover = cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA)
-    # Wider than the product: its own shadow and colour bleeding around it go with it.
-    grow = max(5, round(width * 0.035)) | 1
+    # Wider than the product: its own shadow and the colour that bleeds around it go with it,
+    # and what is filled in is taken rather from further away.
+    grow = max(5, round(width * 0.04)) | 1
     wide = cv2.dilate(cover, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (grow, grow)))
-    soft = cv2.GaussianBlur(wide.astype(np.float32) / 255, (0, 0), grow * 0.3)
-    outside = (wide < 8).astype(np.float32)
-    filled = _filled(small, outside)
-    return np.asarray(small + (filled - small) * np.clip(soft * 1.6, 0, 1)[..., None], np.float32)
+    away = cv2.distanceTransform((wide < 8).astype(np.uint8), cv2.DIST_L2, 3) / width
+    known = np.clip(away / 0.12, 0, 1).astype(np.float32)
+    filled = _filled(small, np.where(wide < 8, 0.02 + 0.98 * known**2, 0).astype(np.float32))
+    soft = cv2.GaussianBlur(wide.astype(np.float32) / 255, (0, 0), grow * 0.5)
+    empty = small + (filled - small) * np.clip(soft * 1.8, 0, 1)[..., None]
+    return _evenly_lit(np.asarray(empty, np.float32))
+
+
+def _evenly_lit(plate: Floats) -> Floats:
+    """Lift the large dark places that the product's own shadow has left behind."""
+    light = plate @ np.array([0.2126, 0.7152, 0.0722], np.float32) + 4
+    broad = cv2.GaussianBlur(light, (0, 0), plate.shape[1] * 0.06, borderType=cv2.BORDER_REFLECT)
+    lift = np.clip(float(np.median(broad)) / broad, 1.0, 3.2) ** 0.7
+    return np.asarray(np.clip(plate * lift[..., None], 0, 255), np.float32)
 
 
 def _filled(rgb: Floats, known: Floats) -> Floats:
-    """Continue the known pixels (1) into the unknown (0): pull up a pyramid, push down again."""
+    """Continue known pixels into unknown ones: pull up a pyramid, push down again.
+
+    `known` is how much a pixel is worth, from 0 to 1.
+    """
     height, width = known.shape
     if min(height, width) <= 2:
         total = (rgb * known[..., None]).sum(axis=(0, 1))

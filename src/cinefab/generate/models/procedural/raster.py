@@ -52,14 +52,13 @@ def _between(cover: NDArray[np.uint8], row: int, column: int, part_x: np.float32
 def blend_picture(
     canvas: Canvas,
     picture: NDArray[np.uint8],
-    across: NDArray[np.float32],
-    down: NDArray[np.float32],
+    opacity: float,
     sweep: tuple[float, float, float, float, float],
 ) -> None:
-    """Lay `picture` (RGB and alpha, same size as `canvas`) over the canvas.
+    """Lay `picture` (RGB and alpha, same size as `canvas`) over the canvas by `opacity`, 0 to 1.
 
-    `across` and `down` are further coverages of columns and rows, 0 to 1. `sweep` is a band of
-    light: its normal (x, y), its middle along that, its half width in pixels, its strength.
+    `sweep` is a band of light: its normal (x, y), its middle along that, its half width in
+    pixels, its strength.
     """
     height, width = picture.shape[:2]
     normal_x, normal_y = np.float32(sweep[0]), np.float32(sweep[1])
@@ -67,14 +66,11 @@ def blend_picture(
     strength = np.float32(sweep[4])
     lit = strength > 0
     one, zero, half = np.float32(1), np.float32(0), np.float32(0.5)
-    unit, white = np.float32(1 / 255), np.float32(255)
+    weight, white = np.float32(opacity / 255), np.float32(255)
     for y in range(height):
-        row_cover = down[y] * unit
-        if row_cover <= zero:
-            continue
         along_y = normal_y * np.float32(y) - middle
         for x in range(width):
-            alpha = np.float32(picture[y, x, 3]) * row_cover * across[x]
+            alpha = np.float32(picture[y, x, 3]) * weight
             r = np.float32(picture[y, x, 0])
             g = np.float32(picture[y, x, 1])
             b = np.float32(picture[y, x, 2])

@@ -37,13 +37,8 @@ class Reading:
     scrim: Cover | None
 
 
-def ink_on_flat(palette: Palette, ground: Colour) -> Reading:
-    """Return the ink for type on a flat colour."""
-    return Reading(palette.ink_on(ground, ratio_min=_RATIO_AIM), None)
-
-
 def reading_over(samples: Sequence[Rgb], scene: Scene, stage: Stage, palette: Palette) -> Reading:
-    """Return ink and scrim for type over pictures; `samples` are finished frames without type."""
+    """Return ink and scrim for a scene's type; `samples` are finished frames without it."""
     assert scene.copy is not None, "without a caption nothing has to be read"
     region = scene.copy.bounds.grown(1.5 * stage.unit)
     seen = _extremes(samples, region)
@@ -110,16 +105,24 @@ def _scrim(region: Box, scene: Scene, stage: Stage, colour: Colour, strength: fl
     soft = _SOFT_SHARE * max(stage.width, stage.height) * 0.8
     x = np.arange(0, stage.width + step, step, dtype=np.float32)
     y = np.arange(0, stage.height + step, step, dtype=np.float32)
-    off_x = np.maximum(
-        0.0 if to_left else region.left - x, 0.0 if to_right else x - region.right
-    ).clip(0)
-    off_y = np.maximum(
-        0.0 if to_top else region.top - y, 0.0 if to_bottom else y - region.bottom
-    ).clip(0)
-    far = np.sqrt(np.broadcast_to(off_x, (len(y), len(x))) ** 2 + off_y[:, None] ** 2) / soft
+    off_x = _beyond(x, None if to_left else region.left, None if to_right else region.right)
+    off_y = _beyond(y, None if to_top else region.top, None if to_bottom else region.bottom)
+    far = np.hypot(off_x[None, :], off_y[:, None]) / soft
     share = np.clip(1 - far, 0, 1)
     even = share * share * (3 - 2 * share)
     size = (len(x) * step, len(y) * step)
     full = cv2.resize(even.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
     mask = np.round(full[: stage.height, : stage.width] * 255).astype(np.uint8)
     return Cover(left=0, top=0, mask=mask, colour=colour, opacity=strength)
+
+
+def _beyond(
+    points: NDArray[np.float32], low: float | None, high: float | None
+) -> NDArray[np.float32]:
+    """How far each point lies outside; a side without a limit has no outside."""
+    off = np.zeros_like(points)
+    if low is not None:
+        off = np.maximum(off, np.float32(low) - points)
+    if high is not None:
+        off = np.maximum(off, points - np.float32(high))
+    return off

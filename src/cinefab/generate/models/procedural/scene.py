@@ -7,13 +7,28 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from cinefab.generate.models.procedural.kit import Kit, Scene
+from cinefab.generate.models.procedural.layouts.detail import detail
 from cinefab.generate.models.procedural.layouts.hero import hero
+from cinefab.generate.models.procedural.layouts.poster import poster
 from cinefab.generate.models.procedural.layouts.split import split
+from cinefab.generate.models.procedural.layouts.titles import arcs, bands, blocks, discs
+from cinefab.generate.models.procedural.layouts.window import window
 
 Layout = Callable[[Kit], Scene]
 
-PHOTO_LAYOUTS: Final[Mapping[str, Layout]] = {"hero": hero, "split": split}
-TITLE_LAYOUTS: Final[Mapping[str, Layout]] = {}
+PHOTO_LAYOUTS: Final[Mapping[str, Layout]] = {
+    "detail": detail,
+    "hero": hero,
+    "poster": poster,
+    "split": split,
+    "window": window,
+}
+TITLE_LAYOUTS: Final[Mapping[str, Layout]] = {
+    "arcs": arcs,
+    "bands": bands,
+    "blocks": blocks,
+    "discs": discs,
+}
 
 
 def layout_of(*, seed: int, index: int, has_photo: bool) -> str:

@@ -38,7 +38,6 @@ def hero(kit: Kit) -> Scene:
         back=back,
         front=front,
         copy=copy,
-        copy_ground=None,
         logo=stage.safe(stage.box(0, 0, 0.3, 0.13)),
         scrim_to=(not stage.mirrored, not wide, stage.mirrored, True)
         if wide

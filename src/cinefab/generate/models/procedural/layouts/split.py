@@ -18,7 +18,7 @@ def split(kit: Kit) -> Scene:
     panel = stage.box(-0.01, -0.01, 0.45, 1.01) if wide else stage.box(-0.01, 0.62, 1.01, 1.01)
     closed = stage.box(-0.01, -0.01, 0.30, 1.01) if wide else stage.box(-0.01, 0.78, 1.01, 1.01)
     ground = palette.brand
-    text_box = stage.box(0, 0.12, 0.385, 0.9) if wide else stage.box(0, 0.69, 1, 0.97)
+    text_box = stage.box(0, 0.12, 0.365, 0.9) if wide else stage.box(0, 0.715, 1, 0.985)
     copy = kit.copy(Setting(box=text_box, style=kit.voice, size_max=11, anchor="middle"))
 
     def panel_at(at: Moment) -> Box:
@@ -31,7 +31,7 @@ def split(kit: Kit) -> Scene:
         back = [kit.whole_photo(window=half), Rule(panel_at, ground)]
     else:
         back = [kit.plate(blur=0.009, light=0.98, window=half, depth=0.5), Rule(panel_at, ground)]
-        box = stage.box(0.415, 0.12, 0.965, 0.9) if wide else stage.box(0.1, 0.1, 0.9, 0.68)
+        box = stage.box(0.375, 0.10, 0.965, 0.91) if wide else stage.box(0.1, 0.1, 0.9, 0.68)
         shade = mix(ground, (0, 0, 0), 0.78)
         back += kit.product_layers(box, shade=shade, shade_strength=0.72)
     unit = stage.unit
@@ -51,7 +51,6 @@ def split(kit: Kit) -> Scene:
         back=back,
         front=front,
         copy=copy,
-        copy_ground=ground,
         logo=stage.safe(stage.box(0, 0, 0.3, 0.13) if wide else stage.box(0, 0, 0.4, 0.1)),
         look=Look(vignette=0.25),
     )
