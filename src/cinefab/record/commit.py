@@ -2,7 +2,7 @@
 
 Asset, lineage, signature, charge, time, audit leaf and event are written in one transaction, and
 each is a required argument. There is no other way to store a result: `record_asset` and
-`post_charge` may only be imported here, which `make check` enforces.
+`post_charge` are imported here alone, and a test sees to it.
 """
 
 from __future__ import annotations
