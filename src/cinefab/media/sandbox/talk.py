@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import selectors
 from collections.abc import Sequence
+from contextlib import suppress
 from enum import Enum, auto
 from typing import IO, Final, Protocol
 
@@ -44,6 +46,9 @@ class Talk:
         self._stderr = process.stderr.fileno()
         for descriptor in (self._stdin, self._stdout, self._stderr):
             os.set_blocking(descriptor, False)
+        # Pixels come by the megabyte: fewer, longer turns. A user may have used up what pipes get.
+        with suppress(OSError):
+            fcntl.fcntl(self._stdout, fcntl.F_SETPIPE_SZ, _CHUNK_BYTES)
         self._clock = clock
         self._log = bytearray()
         self._stderr_open = True
