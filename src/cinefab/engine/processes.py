@@ -20,7 +20,7 @@ from cinefab.core.canonical import Json
 from cinefab.core.clock import Clock, SystemClock
 from cinefab.core.errors import CinefabError, Unavailable
 from cinefab.engine.compute import ComputeResult, Report
-from cinefab.engine.wire import decode_error, fault_from
+from cinefab.engine.wire import Fault, decode_error, fault_from
 from cinefab.engine.worker_process import NeverTaken, ProcessDied, TimeUp, WorkerProcess
 
 ONE_THREAD: Final[Mapping[str, str]] = {
@@ -38,6 +38,8 @@ _BOOT_PAUSE_S: Final = 0.2
 _LOOK_S: Final = 1.0
 _OVERTAKEN_MAX: Final = 4
 _CLOSE_S: Final = 5.0
+
+_Result = ComputeResult | CinefabError | Fault
 
 
 class LocalProcesses:
@@ -205,7 +207,7 @@ class LocalProcesses:
         while (ticket := self._next(seat, process)) is not None:
             taken_us = self._clock.elapsed_us()
             order = {"task": ticket.task, "argument": ticket.argument}
-            result: ComputeResult | CinefabError
+            result: _Result
             try:
                 frame = process.ask(order, timeout_s=ticket.timeout_s, on_progress=ticket.tell)
                 result = _result(frame, waited_us=taken_us - ticket.queued_us)
@@ -282,11 +284,11 @@ class _Ticket:
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens any more
             self.loop.call_soon_threadsafe(tell)
 
-    def settle(self, result: ComputeResult | CinefabError) -> None:
+    def settle(self, result: _Result) -> None:
         def settle() -> None:
             if self.answer.done():
                 return
-            if isinstance(result, CinefabError):
+            if isinstance(result, Exception):
                 self.answer.set_exception(result)
             else:
                 self.answer.set_result(result)
@@ -334,7 +336,7 @@ def _ignore(_news: Json) -> None:
     """Hear of progress and do nothing."""
 
 
-def _result(frame: Mapping[str, Any], *, waited_us: int) -> ComputeResult | CinefabError:
+def _result(frame: Mapping[str, Any], *, waited_us: int) -> _Result:
     if "error" in frame:
         return decode_error(frame["error"])
     return ComputeResult(

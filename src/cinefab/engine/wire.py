@@ -20,19 +20,20 @@ _TRACE_CHARS_MAX: Final = 16_000
 _OURS: Final = "cinefab."
 
 
-class Fault(CinefabError):
+class Fault(Exception):
     """An exception that nobody raised on purpose, so a mistake of ours or of a plug-in's.
 
-    `kind` is the exception's class and `trace` its traceback as text, for the log.
+    It is no `CinefabError`, so that nothing takes it for an answer. `kind` is the exception's
+    class and `trace` its traceback as text, for the log.
     """
 
     def __init__(self, *, attempted: str, kind: str, message: str, trace: str) -> None:
         super().__init__(
-            attempted=attempted,
-            found=f"{kind}: {message}",
-            remedy="This is a fault, not something you did: report it with the log.",
+            f"{attempted}: {kind}: {message}. This is a fault: report it with the log."
         )
+        self.attempted = attempted
         self.kind = kind
+        self.message = message
         self.trace = trace
 
 
@@ -44,7 +45,8 @@ def dump(value: Json) -> bytes:
 def encode_error(error: BaseException, *, attempted: str) -> dict[str, Json]:
     """Return `error` as JSON; `attempted` says what was being done, for an unexpected one."""
     if not isinstance(error, CinefabError):
-        error = fault_from(error, attempted=attempted)
+        fault = fault_from(error, attempted=attempted)
+        return {"fault": dict(fault.__dict__)}
     classes = [kind for kind in type(error).__mro__ if issubclass(kind, CinefabError)]
     return {
         "classes": [f"{kind.__module__}:{kind.__qualname__}" for kind in classes],
@@ -53,8 +55,10 @@ def encode_error(error: BaseException, *, attempted: str) -> dict[str, Json]:
     }
 
 
-def decode_error(encoded: Mapping[str, Any]) -> CinefabError:
+def decode_error(encoded: Mapping[str, Any]) -> CinefabError | Fault:
     """Return the error that `encode_error` wrote, as the nearest class that is known here."""
+    if "fault" in encoded:
+        return Fault(**encoded["fault"])
     kind = next(filter(None, map(_find_class, encoded["classes"])), CinefabError)
     # The constructors differ from class to class; the fields are what they all come down to.
     error = kind.__new__(kind)
@@ -65,6 +69,8 @@ def decode_error(encoded: Mapping[str, Any]) -> CinefabError:
 
 def fault_from(error: BaseException, *, attempted: str) -> Fault:
     """Return the report on an unexpected exception, with the end of its traceback."""
+    if isinstance(error, Fault):
+        return error
     trace = "".join(traceback.format_exception(error))[-_TRACE_CHARS_MAX:]
     return Fault(attempted=attempted, kind=type(error).__name__, message=str(error), trace=trace)
 
