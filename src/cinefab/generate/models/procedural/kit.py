@@ -20,7 +20,6 @@ from cinefab.generate.models.procedural.layers import (
     Picture,
     Placement,
     Rule,
-    Shadow,
     Sweep,
 )
 from cinefab.generate.models.procedural.motion import Moment, arrive, view_of
@@ -180,8 +179,8 @@ class Kit:
 
         sweep_s = self.shot_s * sweep_at
         sweep = Sweep(start_s=sweep_s, length_s=min(1.5, max(0.6, 0.4 * self.shot_s)))
-        shadows = _shadows(texture[..., 3], place, shade, shade_strength)
-        return [*shadows, Picture(texture=texture, place=place, sweep=sweep)]
+        grounded = _on_its_shadow(texture, shade, shade_strength)
+        return [Picture(texture=grounded, place=place, sweep=sweep)]
 
     def flat(self, colour: Colour, glow: tuple[float, float, float] | None = None) -> Ground:
         """Cover the frame in a colour; `glow` (x, y in shares, strength) lights a part of it."""
@@ -272,6 +271,7 @@ class Kit:
 
 _OVERSCAN: Final = 1.10
 _PRODUCT_ZOOM: Final = 1.06
+_SHADOW_REACH: Final = 0.20
 
 
 def lerp_box(a: Box, b: Box, share: float) -> Box:
@@ -288,33 +288,43 @@ def _opaque(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2RGBA), np.uint8)
 
 
-def _shadows(mask: Mask, place: Place, colour: Colour, strength: float) -> list[Layer]:
-    """One wide and faint shadow, one close and strong: light from above, a surface below."""
-    height, width = mask.shape
-    step = max(1, round(max(width, height) / 220))
-    small_size = (max(4, width // step), max(4, height // step))
-    small = cv2.resize(mask, small_size, interpolation=cv2.INTER_AREA).astype(np.float32)
-    reach = max(small_size)
-    layers: list[Layer] = []
-    for spread, down, share in ((0.085, 0.075, 0.62), (0.018, 0.020, 0.75)):
-        pad = int(spread * reach * 3) + 2
-        wide = cv2.copyMakeBorder(small, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=0)
-        soft = cv2.GaussianBlur(wide, (0, 0), spread * reach)
-        texture = np.clip(np.round(soft), 0, 255).astype(np.uint8)
-        layers.append(
-            Shadow(
-                mask=texture,
-                place=_below(place, width / small_size[0], down * max(width, height)),
-                colour=colour,
-                opacity=strength * share,
-            )
-        )
-    return layers
+def _on_its_shadow(
+    texture: NDArray[np.uint8], colour: Colour, strength: float
+) -> NDArray[np.uint8]:
+    """Put a cut-out on its own shadow: wide and faint, close and strong, light from above.
 
-
-def _below(place: Place, step: float, down: float) -> Place:
-    def lower(at: Moment) -> Placement:
-        there = place(at)
-        return Placement(there.x, there.y + down * there.scale, there.scale * step, there.turn)
-
-    return lower
+    The result is padded evenly, so that its middle is the cut-out's. One texture, because every
+    texture is warped anew for every frame.
+    """
+    height, width = texture.shape[:2]
+    pad = round(_SHADOW_REACH * max(width, height))
+    full = (width + 2 * pad, height + 2 * pad)
+    step = max(1.0, max(full) / 300)
+    size = (round(full[0] / step), round(full[1] / step))
+    alpha = np.zeros((full[1], full[0]), np.uint8)
+    alpha[pad : pad + height, pad : pad + width] = texture[..., 3]
+    small = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    reach = max(width, height) / step
+    lit = np.ones(small.shape, np.float32)
+    for spread, down, share in ((0.075, 0.070, 0.62), (0.018, 0.020, 0.75)):
+        soft = cv2.GaussianBlur(small, (0, 0), spread * reach)
+        shift = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, down * reach]])
+        lower = cv2.warpAffine(soft, shift, size)
+        lit *= 1 - lower * np.float32(strength * share)
+    dark = cv2.resize(1 - lit, full, interpolation=cv2.INTER_LINEAR)
+    # Fades to nothing before the texture ends, or its border would show.
+    share_x = np.minimum(np.arange(full[0]), np.arange(full[0])[::-1]) / (0.5 * pad)
+    share_y = np.minimum(np.arange(full[1]), np.arange(full[1])[::-1]) / (0.5 * pad)
+    dark *= np.minimum(share_x, 1)[None, :].astype(np.float32)
+    dark *= np.minimum(share_y, 1)[:, None].astype(np.float32)
+    on = np.empty((full[1], full[0], 4), np.uint8)
+    on[..., :3] = colour
+    on[..., 3] = np.round(dark * 255)
+    part = on[pad : pad + height, pad : pad + width]
+    own = texture[..., 3:].astype(np.float32) / 255
+    below = part[..., 3:].astype(np.float32) / 255 * (1 - own)
+    both = own + below
+    mixed = texture[..., :3] * own + np.array(colour, np.float32) * below
+    part[..., :3] = np.round(mixed / np.maximum(both, 1e-4))
+    part[..., 3:] = np.round(both * 255)
+    return on

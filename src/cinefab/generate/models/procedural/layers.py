@@ -103,7 +103,7 @@ class Picture:
             cover = _lowered(self.window_cover, 0.0 if self.sunk is None else self.sunk(at))
             warped[..., 3] = cover[y : y + bottom - top, x : x + right - left]
         sweep = self._sweep_at(at, placement, left, top)
-        blend_picture(canvas[top:bottom, left:right], warped, 1.0, sweep)
+        blend_picture(canvas, warped, (left, top), sweep=sweep)
 
     def _region(
         self, matrix: NDArray[np.float64], canvas: Canvas
@@ -143,31 +143,6 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shadow:
-    """A soft mask that darkens what is below it; `step` shrinks the texture it is kept in."""
-
-    mask: Mask
-    place: Callable[[Moment], Placement]
-    colour: Colour
-    opacity: float
-
-    def draw(self, canvas: Canvas, at: Moment) -> None:
-        """Warp the mask to its place and darken by it."""
-        height, width = canvas.shape[:2]
-        matrix = _matrix(self.place(at), self.mask)
-        corners = _corners(matrix, self.mask)
-        left, top = (max(0, math.floor(v)) for v in corners.min(axis=0))
-        right = min(width, math.ceil(corners[:, 0].max()))
-        bottom = min(height, math.ceil(corners[:, 1].max()))
-        if right <= left or bottom <= top:
-            return
-        matrix[:, 2] -= (left, top)
-        warped = np.empty((bottom - top, right - left), np.uint8)
-        _warp(self.mask, matrix, warped)
-        blend_cover(canvas[top:bottom, left:right], warped, self.colour, self.opacity, 1.0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Cover:
     """A mask that stays where it is, in one colour: a scrim, or a shape drawn once."""
 
@@ -180,9 +155,15 @@ class Cover:
 
     def draw(self, canvas: Canvas, at: Moment) -> None:
         """Mix the colour in."""
-        height, width = self.mask.shape
-        part = canvas[self.top : self.top + height, self.left : self.left + width]
-        blend_cover(part, self.mask, self.colour, self.opacity, float(self.is_picture))
+        corner = (self.left, self.top)
+        blend_cover(
+            canvas,
+            self.mask,
+            corner,
+            self.colour,
+            opacity=self.opacity,
+            is_picture=self.is_picture,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,7 +242,6 @@ def _warp(
     border: int = cv2.BORDER_REFLECT_101,
 ) -> None:
     height, width = into.shape[:2]
-    border = cv2.BORDER_CONSTANT if texture.ndim == 2 else border
     cv2.warpAffine(
         texture, matrix, (width, height), dst=into, flags=_INTERPOLATION, borderMode=border
     )

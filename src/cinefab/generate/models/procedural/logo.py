@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cinefab.core.errors import ReferenceRefused
 from cinefab.generate.models.procedural.motion import Moment, arrive
 from cinefab.generate.models.procedural.palette import Palette, contrast
-from cinefab.generate.models.procedural.raster import NO_SWEEP, blend_picture
+from cinefab.generate.models.procedural.raster import blend_picture
 from cinefab.generate.models.procedural.stage import Box
 from cinefab.media.finish import Canvas
 from cinefab.media.frames import Rgb
@@ -36,11 +36,11 @@ class Mark:
         if share <= 0:
             return
         height, width = self.texture.shape[:2]
-        part = canvas[self.top : self.top + height, self.left : self.left + width]
-        picture = part[..., 3].copy()
-        blend_picture(part, self.texture, share, NO_SWEEP)
+        part = canvas[self.top : self.top + height, self.left : self.left + width, 3]
+        picture = part.copy()
+        blend_picture(canvas, self.texture, (self.left, self.top), opacity=share)
         keep = 255 - (self.texture[..., 3] * np.float32(share)).astype(np.uint8)
-        part[..., 3] = np.minimum(picture, keep)
+        part[...] = np.minimum(picture, keep)
 
 
 def logo_layer(
