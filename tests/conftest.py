@@ -123,3 +123,26 @@ def _wait_until_it_answers(url: str, log: Path) -> None:
         else:
             return
     raise AssertionError(f"PostgreSQL did not start: {log.read_text()[-2000:]}")
+
+
+@pytest.fixture
+def s3_bucket() -> Iterator[str]:
+    """Start a real S3-speaking server on loopback; give the URL of an empty bucket on it."""
+    import boto3  # noqa: PLC0415 - the server takes a second to import
+    from moto.server import ThreadedMotoServer  # noqa: PLC0415 - as above
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    endpoint = f"http://{host}:{port}"
+    client = boto3.client(
+        "s3",
+        endpoint_url=endpoint,
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+    client.create_bucket(Bucket="films")
+    client.close()
+    yield f"s3://films/studio?endpoint={endpoint}&region=us-east-1"
+    server.stop()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -17,15 +17,17 @@ from typing import Any, Final, Self
 from cinefab.app.on_demand import OnDemand
 from cinefab.app.plugins import find_plugins, load_plugin
 from cinefab.app.settings import Settings
+from cinefab.core.brief import Brief
 from cinefab.core.clock import SystemClock
-from cinefab.core.ids import RandomIds, WorkerId
+from cinefab.core.errors import Cancelled, StorageUnavailable, Unavailable, WorkerLost
+from cinefab.core.ids import JobId, RandomIds, WorkerId
 from cinefab.economics.prices import PriceBook, record_prices
 from cinefab.engine.durable import Durable, Status, system_url_for
 from cinefab.engine.heartbeat import Heartbeat
 from cinefab.engine.processes import LocalProcesses
-from cinefab.ingest.brief import load_brief
+from cinefab.engine.wire import Fault
 from cinefab.ingest.fetch import Fetcher
-from cinefab.jobs.cancelling import absorb_leases_of, cancel_job
+from cinefab.jobs.cancelling import absorb_leases_of, cancel_job, fail_job
 from cinefab.jobs.door import Opened, open_job
 from cinefab.jobs.film import WORKFLOW, register_film
 from cinefab.jobs.report import build_report
@@ -47,6 +49,7 @@ APPLICATION_VERSION: Final = "1"
 """Goes up when jobs that began under the release before cannot be finished by this one."""
 
 _DECODE_TASK: Final = "cinefab.media.sandbox.pictures:decode"
+_LOOK_EVERY_S: Final = 0.5
 _PRELOAD: Final = ("cinefab.generate.take",)
 
 
@@ -78,17 +81,17 @@ class Studio:
         """Stop everything that was started; jobs that still run are left for the next worker."""
         self._stack.close()
 
-    def make(self, path: Path, *, overrides: Sequence[str], requested_us: int) -> Mapping[str, Any]:
-        """Make the film that the brief at `path` asks for; return the job's report.
+    def make(self, brief: Brief, *, base: Path, requested_us: int) -> Mapping[str, Any]:
+        """Make the film that `brief` asks for; return the job's report.
 
-        Control-C cancels the job. Raises `BriefInvalid`, `BudgetTooSmall` or
-        `StorageUnavailable` before there is a job; after that, failures are in the report.
+        The brief's files are relative to `base`. Control-C cancels the job. Raises
+        `BriefInvalid`, `BudgetTooSmall` or `StorageUnavailable` before there is a job; after
+        that, failures are in the report.
         """
-        brief = load_brief(path, now_us=self.shop.recorder.clock.now_us(), overrides=overrides)
         opened = open_job(
             self.shop,
             brief,
-            base=path.absolute().parent,
+            base=base,
             out=self.settings.out,
             requested_us=requested_us,
         )
@@ -114,22 +117,42 @@ class Studio:
         register_film(shop)
         shop.durable.launch()
         self._stack.callback(shop.durable.close)
-        heartbeat = Heartbeat(
+        self._heartbeat = Heartbeat(
             shop.recorder.db,
             shop.worker,
             clock=shop.recorder.clock,
             on_dead=self._take_over,
         )
-        heartbeat.start()
-        self._stack.callback(heartbeat.close)
+        self._heartbeat.start()
+        self._stack.callback(self._heartbeat.close)
 
     def _finish(self, opened: Opened) -> Mapping[str, Any]:
         self.launch()
         durable = self.shop.durable
         if durable.status(opened.job) is Status.UNKNOWN:
             durable.start(WORKFLOW, opened.job, opened.job)
-        durable.result(opened.job)
+        while not self._ended(opened.job):
+            if self._heartbeat.lost.is_set():
+                raise WorkerLost(
+                    attempted=f"make {opened.job}",
+                    found="this process stood still for so long that another one took its jobs over",
+                    remedy="Run it again to follow the job; nothing is done or charged twice.",
+                )
         return build_report(self.shop, opened.job)
+
+    def _ended(self, job: JobId) -> bool:
+        try:
+            self.shop.durable.result(job, timeout_s=_LOOK_EVERY_S)
+        except (Cancelled, Fault):
+            return True
+        except WorkerLost as error:
+            fail_job(self.shop, job, error)
+            return True
+        except StorageUnavailable:
+            raise
+        except Unavailable:
+            return False
+        return True
 
     def _warm(self) -> None:
         compute = self.shop.compute
@@ -137,8 +160,8 @@ class Studio:
         compute.start()
         self.shop.sandbox.warm(_DECODE_TASK)
 
-    def _take_over(self, worker: WorkerId, last_beat_us: int) -> None:
-        absorb_leases_of(self.shop, worker, last_beat_us=last_beat_us)
+    def _take_over(self, worker: WorkerId) -> None:
+        absorb_leases_of(self.shop, worker)
         self.shop.durable.adopt([worker])
 
     def _assemble(self, settings: Settings, tell: Callable[[Progress], None]) -> Workshop:

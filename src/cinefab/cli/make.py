@@ -66,8 +66,11 @@ def make_brief(
     from cinefab.app.settings import load_settings  # noqa: PLC0415 - `--help` needs none of it
     from cinefab.app.studio import Studio  # noqa: PLC0415 - as above
     from cinefab.cli.progress import ProgressView  # noqa: PLC0415 - as above
+    from cinefab.core.clock import SystemClock  # noqa: PLC0415 - as above
+    from cinefab.ingest.brief import load_brief  # noqa: PLC0415 - as above
 
     requested_us = process_started_us()
+    wanted = load_brief(brief, now_us=SystemClock().now_us(), overrides=overrides)
     settings = load_settings({"db": db, "blobs": blobs, "out": out})
     view = ProgressView(quiet=as_json)
     with Studio(settings, tell=view.tell) as studio:
@@ -78,7 +81,7 @@ def make_brief(
                 err=True,
             )
         with view.shown():
-            report = studio.make(brief, overrides=overrides, requested_us=requested_us)
+            report = studio.make(wanted, base=brief.absolute().parent, requested_us=requested_us)
     if as_json:
         print_json(report)
     else:

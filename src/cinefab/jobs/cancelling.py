@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sqlalchemy as sa
+
+from cinefab.core.errors import CinefabError
 from cinefab.core.ids import JobId, TenantId, WorkerId
 from cinefab.core.units import DeviceUs
 from cinefab.economics.leases import open_leases_of, open_leases_of_job
 from cinefab.economics.ledger import absorb_lost_lease
 from cinefab.jobs.status import JobStatus, move_job
 from cinefab.jobs.workshop import Workshop
+from cinefab.store.schema import worker as worker_table
 
 
 def cancel_job(shop: Workshop, job: JobId, *, by: str) -> bool:
@@ -45,9 +49,24 @@ def cancel_job(shop: Workshop, job: JobId, *, by: str) -> bool:
     return moved
 
 
-def absorb_leases_of(shop: Workshop, worker: WorkerId, *, last_beat_us: int) -> None:
-    """Close what a dead worker had leased, up to the moment it was last heard of."""
+def fail_job(shop: Workshop, job: JobId, error: CinefabError) -> None:
+    """End a job that its engine has given up, with the error that says why."""
     with shop.recorder.db.write() as connection:
+        move_job(
+            connection,
+            tenant=shop.tenant,
+            job_id=job,
+            to=JobStatus.FAILED,
+            failure=error.as_dict(),
+            now_us=shop.recorder.clock.now_us(),
+        )
+
+
+def absorb_leases_of(shop: Workshop, worker: WorkerId) -> None:
+    """Close what a dead worker had leased, up to the moment it was last heard of."""
+    beat = sa.select(worker_table.c.beat_us).where(worker_table.c.id == worker)
+    with shop.recorder.db.write() as connection:
+        last_beat_us = connection.execute(beat).scalar() or 0
         now_us = shop.recorder.clock.now_us()
         for lease in open_leases_of(connection, worker):
             absorb_lost_lease(

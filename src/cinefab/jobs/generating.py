@@ -185,7 +185,7 @@ async def _make(
 
     def tell(news: Json) -> None:
         assert isinstance(news, dict), "a model's process reports objects"
-        done = int(str(news["frames"])) / frames
+        done = min(0.99, int(str(news["frames"])) / frames)
         shop.tell(Progress(job=order.job, stage=stage, done=done))
 
     estimate_s = sum(each.estimate_device_us for each in missing) / 1_000_000
