@@ -107,11 +107,11 @@ def _in_order(roles: Mapping[str, str], place: Mapping[str, int]) -> list[tuple[
 
 
 def _conditioning(reference: PreparedReference) -> dict[str, Json]:
+    # Its role is in the model's input already.
     return {
         "picture": reference.picture,
         "mask": reference.mask,
         "confidence_bp": reference.confidence_bp,
-        "role": reference.role,
         "width": reference.width,
         "height": reference.height,
     }

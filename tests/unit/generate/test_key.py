@@ -31,7 +31,7 @@ from cinefab.core.ids import TenantId
 from cinefab.core.plan import Plan, PreparedReference, Versions
 from cinefab.core.units import BasisPoints, Uusd
 from cinefab.generate.backend import Limits, ModelCard
-from cinefab.generate.key import transition_key
+from cinefab.generate.key import segment_key, transition_key
 from cinefab.generate.plan import make_plan
 
 CARD = ModelCard(
@@ -268,3 +268,28 @@ def test_everything_that_makes_a_transition_moves_its_key(change: dict[str, Any]
     }
 
     assert transition_key(**{**made_of, **change}) != transition_key(**made_of)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"first_frame": -6}, {"frames": 13}, {"shot_frames": 49}, {"seed": 2}, {"licences": [("a", "x")]}],
+    ids=lambda change: next(iter(change)),
+)  # fmt: skip
+def test_each_piece_of_a_shot_has_a_key_of_its_own(change: dict[str, Any]) -> None:
+    made_of: dict[str, Any] = {
+        "versions": Versions(model="procedural@1", machine="m", encoder="e", contract=1),
+        "input": {"references": ["a"], "roles": {"a": "product"}, "logo": None},
+        "seed": 1,
+        "size": Size(320, 180),
+        "fps": Fraction(24),
+        "first_frame": 0,
+        "frames": 12,
+        "shot_frames": 48,
+        "references": [a_picture("a")],
+        "files": {},
+        "quality": Quality.FINAL,
+        "tenant": TenantId("ten_1"),
+        "licences": [],
+    }
+
+    assert segment_key(**{**made_of, **change}) != segment_key(**made_of)

@@ -261,6 +261,22 @@ def test_a_transition_left_open_never_shows_the_product_twice(seed: int) -> None
     assert notes == ()
 
 
+@given(st.integers(0, 2**53 - 1))
+def test_transitions_left_open_take_turns(seed: int) -> None:
+    shots = [a_shot(TransitionKind.AUTO) for _ in range(8)]
+
+    joins, _ = choose_joins(shots, frames=[48] * 8, fps=Fraction(24), roles={}, seed=seed)
+
+    assert all(before.kind is not after.kind for before, after in pairwise(joins))
+
+
+@pytest.mark.parametrize(("ms", "frames"), [(40, 2), (520, 12), (550, 14), (1000, 24)])
+def test_a_transition_is_rounded_to_the_nearest_even_number_of_frames(ms: int, frames: int) -> None:
+    plan = planned(a_brief(a_shot(), a_shot(TransitionKind.WIPE, ms=ms)))
+
+    assert kinds(plan) == [(1, "wipe", frames)]
+
+
 def test_the_seed_chooses_what_the_brief_leaves_open() -> None:
     shots = [Shot(length_ms=2000) for _ in range(4)]
 
@@ -380,6 +396,25 @@ def test_a_segment_is_estimated_from_the_cards_figures_in_whole_numbers() -> Non
     assert segment.frames == 3
     assert segment.estimate_device_us == 1_000 + 30_600
     assert segment.estimate_uusd == price_of(segment.estimate_device_us, nusd_per_s=7_777)
+
+
+def test_a_part_of_a_microsecond_is_estimated_as_a_whole_one() -> None:
+    brief = a_brief(a_shot(length_ms=125), output=Output(size=Size(100, 102)))
+
+    plan = planned(brief, card=a_card(cost_us_per_megapixel=7))
+
+    assert plan.shots[0].segments[0].estimate_device_us == 1_000 + 1
+
+
+def test_every_reference_that_is_shown_is_allowed_for() -> None:
+    cup = Reference(name="cup", location="c", role=Role.PRODUCT)
+
+    with_it = estimate_uusd(planned(a_brief(a_shot(references=("cup",)), references=(cup,))))
+    without = estimate_uusd(planned(a_brief(a_shot())))
+
+    assert with_it is not None
+    assert without is not None
+    assert with_it >= without + 4
 
 
 def test_an_unpriced_device_makes_the_cost_unknown_and_not_zero() -> None:
