@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -249,6 +251,26 @@ def test_an_altered_edge_breaks_the_record(
     with db.read() as connection:
         verdict = verify_record(connection, take, anchors_pem=authority.trust_anchors_pem)
     assert verdict == RecordBroken("its rows were altered after it was signed: sources")
+
+
+def test_a_key_that_several_processes_use_for_the_first_time_at_once_is_kept_once(
+    db: Database, authority: Authority
+) -> None:
+    together = threading.Barrier(4)
+
+    def record(_: int) -> Asset:
+        together.wait(10)
+        with db.write() as connection:
+            return an_asset(connection, authority)
+
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(record, range(4)))
+
+    with db.read() as connection:
+        assert len(connection.execute(sa.select(signing_key)).all()) == 1
+        for asset in made:
+            verdict = verify_record(connection, asset, anchors_pem=authority.trust_anchors_pem)
+            assert verdict == RecordHolds()
 
 
 def test_a_record_of_another_authority_is_not_trusted_and_still_holds_under_its_own(

@@ -110,8 +110,8 @@ class Durable:
         self._functions: dict[str, Callable[[str], Coroutine[Any, Any, Json]]] = {}
         self._handles: dict[str, Any] = {}
         self._engine: sa.Engine | None = None
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._turn, name="durable", daemon=True)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
 
     def workflow(self, name: str, body: Body) -> None:
         """Say what runs under `name`; before `launch`, the same in every process."""
@@ -130,10 +130,14 @@ class Durable:
                 found="another one is open in this process",
                 remedy="Close that one first: a process has one.",
             )
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(
+            target=_turn, args=(self._loop,), name="durable", daemon=True
+        )
         try:
             self._thread.start()
             # In our own loop, so that DBOS runs every workflow there and none in a caller's.
-            self._call(self._launch())
+            self._call(self._launch(self._loop))
         except BaseException:
             self._stop()
             raise
@@ -191,10 +195,10 @@ class Durable:
 
     def close(self) -> None:
         """Stop the workflows that run here, leaving them for another worker to adopt."""
-        if self._thread.is_alive():
+        if self._loop is not None:
             self._stop()
 
-    async def _launch(self) -> None:
+    async def _launch(self, loop: asyncio.AbstractEventLoop) -> None:
         _quieten()
         # The default of a second is a second too late for "within a second".
         dbos._core._PREEMPTIBLE_POLL_INTERVAL_SEC = _CANCEL_POLL_S  # noqa: SLF001 - pinned, tested
@@ -224,7 +228,7 @@ class Durable:
             DBOS.launch()
         except sa.exc.DatabaseError as error:
             raise _unusable(self._url, error) from error
-        self._loop.call_later(_FIRST_S, setattr, adopted, _INTERVAL, _ADOPTED_POLL_S)
+        loop.call_later(_FIRST_S, setattr, adopted, _INTERVAL, _ADOPTED_POLL_S)
 
     async def _start(self, name: str, workflow_id: str, argument: str) -> None:
         with SetWorkflowID(workflow_id):
@@ -256,23 +260,24 @@ class Durable:
         return self._submit(coroutine).result()
 
     def _submit(self, coroutine: Coroutine[Any, Any, _T]) -> Future[_T]:
+        assert self._loop is not None, "the engine is launched before it is used, and not closed"
         assert threading.current_thread() is not self._thread, "a workflow cannot wait for itself"
         # The caller's context may say that it is inside a workflow; what is asked here is not.
         submit = asyncio.run_coroutine_threadsafe
         return contextvars.Context().run(submit, coroutine, self._loop)
 
-    def _turn(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_forever()
-
     def _stop(self) -> None:
+        assert self._loop is not None, "it was launched"
+        assert self._thread is not None, "it was launched"
+        loop, thread = self._loop, self._thread
         try:
             self._call(_cancel_all())
             DBOS.destroy(destroy_registry=True)
         finally:
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join()
-            self._loop.close()
+            self._loop = self._thread = None
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join()
+            loop.close()
             if self._engine is not None:
                 self._engine.dispose()
             _singleton.release()
@@ -413,6 +418,11 @@ def _sqlite_engine(url: str, durability: str) -> sa.Engine:
         cursor.close()
 
     return engine
+
+
+def _turn(loop: asyncio.AbstractEventLoop) -> None:
+    asyncio.set_event_loop(loop)
+    loop.run_forever()
 
 
 async def _cancel_all() -> None:
