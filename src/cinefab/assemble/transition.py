@@ -10,7 +10,7 @@ from cinefab.core.brief import Size, TransitionKind
 from cinefab.core.errors import ContractMismatch
 from cinefab.media.blend import dip, dissolve, eased, wipe
 from cinefab.media.decode import decode, probe
-from cinefab.media.encode import Encoded, EncoderSettings, encode
+from cinefab.media.encode import Encoded, EncoderSettings, encode, settings_between
 from cinefab.media.frames import Frame
 
 
@@ -28,14 +28,14 @@ def make_transition(
 ) -> Encoded:
     """Write the transition from `tail` to `head`, both `frames` long, to `path`.
 
-    The piece joins by its packets to bodies of the same `settings`; `colour` is what a dip goes
+    The piece joins by its packets to bodies that were encoded with `settings`; `colour` is what a dip goes
     through. Raises `ContractMismatch`, naming the file, when a handle is not what was planned,
     and `StorageUnavailable` when one is missing or the disk is full; nothing is left behind.
     """
     for handle in (tail, head):
         _refuse_other(handle, frames=frames, size=size)
     mixed = _mixed(decode(tail), decode(head), kind=kind, frames=frames, colour=colour)
-    return encode(mixed, path, size=size, fps=fps, settings=settings)
+    return encode(mixed, path, size=size, fps=fps, settings=settings_between(settings))
 
 
 def _mixed(

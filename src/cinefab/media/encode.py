@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Final
@@ -38,21 +38,34 @@ _JOINABLE: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncoderSettings:
-    """How much care x264 takes: its preset, its constant rate factor, its B-frames in a row."""
+    """How much care x264 takes: preset, constant rate factor, B-frames in a row.
+
+    `analysis` overrides parts of the preset in x264's own words, never its parameter sets.
+    """
 
     preset: str
     crf: int
     b_frames: int
+    analysis: str
 
 
-FINAL: Final = EncoderSettings(preset="veryfast", crf=18, b_frames=3)
+# Measured on camera moves over photographs, texture and a cut-out: leaving motion partitions
+# below 16x16 out saves 16 % of the encoder's time and changes neither size nor PSNR (< 0.1 dB).
+FINAL: Final = EncoderSettings(
+    preset="veryfast", crf=18, b_frames=3, analysis="partitions=i4x4,i8x8"
+)
 """For what is watched."""
 
-PREVIEW: Final = EncoderSettings(preset="ultrafast", crf=26, b_frames=0)
-"""For a quick look."""
+# No motion vector describes a blend, so looking long for one is wasted: a third of the time goes
+# for 0.1 dB and 5 % of the size, over half a second.
+FINAL_BLEND: Final = replace(FINAL, analysis="partitions=none:subme=1")
+"""For transitions between bodies that are `FINAL`."""
 
-HANDLE: Final = EncoderSettings(preset="ultrafast", crf=10, b_frames=0)
-"""For heads and tails, which are decoded once more and never joined: nearly lossless."""
+PREVIEW: Final = EncoderSettings(preset="ultrafast", crf=26, b_frames=0, analysis="partitions=none")
+"""For a quick look, transitions included."""
+
+HANDLE: Final = EncoderSettings(preset="ultrafast", crf=12, b_frames=0, analysis="partitions=none")
+"""For heads and tails, which are decoded once more and never joined: 46 to 52 dB, read fast."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,10 +77,15 @@ class Encoded:
 
 
 def settings_for(quality: Quality, part: Part) -> EncoderSettings:
-    """Return what a segment of `part` is encoded with; transitions are encoded as bodies are."""
+    """Return what a segment of `part` is encoded with."""
     if part is not Part.BODY:
         return HANDLE
     return FINAL if quality is Quality.FINAL else PREVIEW
+
+
+def settings_between(bodies: EncoderSettings) -> EncoderSettings:
+    """Return what a transition is encoded with, so that it joins to `bodies`."""
+    return FINAL_BLEND if bodies == FINAL else bodies
 
 
 def encode(
@@ -97,7 +115,7 @@ def encoder_version() -> str:
     libraries = av.library_versions
     codec = ".".join(str(part) for part in libraries["libavcodec"])
     muxer = ".".join(str(part) for part in libraries["libavformat"])
-    settings = [asdict(each) for each in (FINAL, PREVIEW, HANDLE)]
+    settings = [asdict(each) for each in (FINAL, FINAL_BLEND, PREVIEW, HANDLE)]
     digest = digest_of({"joinable": _JOINABLE, "settings": settings, "layout": 1})
     return f"x264/av-{av.__version__}/avcodec-{codec}/avformat-{muxer}/{digest[:12]}"
 
@@ -168,7 +186,7 @@ def _add_stream(
         "preset": settings.preset,
         "crf": str(settings.crf),
         "bf": str(settings.b_frames),
-        "x264-params": _JOINABLE,
+        "x264-params": f"{_JOINABLE}:{settings.analysis}",
     }
     stream = container.add_stream("libx264", rate=fps, options=options)
     assert isinstance(stream, VideoStream), "x264 makes video"
