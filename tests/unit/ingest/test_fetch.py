@@ -290,6 +290,10 @@ def test_no_spelling_of_our_own_address_reaches_us(host: str) -> None:
         assert server.requests == []
 
 
+def test_a_zone_is_refused_whatever_the_address() -> None:
+    assert "unusual spelling" in refusal(Fetcher(), "http://[2606:4700::1%25lo]/")
+
+
 def test_a_name_that_answers_differently_the_second_time_is_not_asked_twice() -> None:
     with a_server({"/a.png": ok()}) as server:
         names = Names(["127.0.0.1"], ["10.0.0.1"])
