@@ -320,6 +320,7 @@ def test_pictures_are_signed_and_verified_as_films_are(
 @pytest.mark.parametrize(
     ("content", "found"),
     [(b"", "an empty file"), (b"hello, world\n" * 9, "cannot be read"), (b"\0", "cannot be read")],
+    ids=["empty", "text", "one byte"],
 )
 def test_what_is_no_media_is_an_error_that_says_so(
     authority: Authority, tmp_path: Path, content: bytes, found: str
@@ -477,7 +478,9 @@ class BrokenSigner:
 
 
 @pytest.mark.parametrize(
-    ("answer", "found"), [(None, "the key service is away"), (bytes(range(64)), "not verify")]
+    ("answer", "found"),
+    [(None, "the key service is away"), (bytes(range(64)), "not verify")],
+    ids=["fails", "signs wrongly"],
 )
 def test_a_signer_that_fails_or_signs_wrongly_leaves_no_film(
     bare_film: Path, authority: Authority, tmp_path: Path, answer: bytes | None, found: str

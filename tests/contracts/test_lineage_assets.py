@@ -145,18 +145,17 @@ def test_a_source_that_the_tenant_does_not_have_leaves_nothing_behind(
         assert connection.execute(mine).all() == []
 
 
-@pytest.mark.parametrize(
-    "weights", [(9_999,), (5_000, 5_001), (-1, 10_001), (0, 0), (10_000, 10_000)]
-)
 def test_weights_that_are_no_split_of_the_whole_are_refused(
-    db: Database, authority: Authority, weights: tuple[int, ...]
+    db: Database, authority: Authority
 ) -> None:
     with db.write() as connection:
-        sources = [an_asset(connection, authority) for _ in weights]
+        photo, logo = an_asset(connection, authority), an_asset(connection, authority)
 
-    with pytest.raises(ContractMismatch, match="weights"), db.write() as connection:
-        edges = [a_source(s, w) for s, w in zip(sources, weights, strict=True)]
-        an_asset(connection, authority, *edges)
+        for weights in ((9_999,), (5_000, 5_001), (-1, 10_001), (0, 0), (10_000, 10_000)):
+            edges = [a_source(s, w) for s, w in zip((photo, logo), weights, strict=False)]
+
+            with pytest.raises(ContractMismatch, match="weights"):
+                an_asset(connection, authority, *edges)
 
 
 def test_a_source_named_twice_is_refused(db: Database, authority: Authority) -> None:
@@ -208,49 +207,53 @@ def test_a_record_holds_as_long_as_nothing_is_altered(db: Database, authority: A
             assert verdict == RecordHolds()
 
 
-@pytest.mark.parametrize(
-    ("column", "value", "reason"),
-    [
-        ("sha256", "0" * 64, "sha256"),
-        ("kind", "film", "kind"),
-        ("made_by", "other@2", "made_by"),
-        ("prompt_digest", None, "prompt_digest"),
-        ("parameters", '{"seed":8}', "parameters_digest"),
-        ("digital_source_type", "digitalCapture", "digital_source_type"),
-        ("created_us", CLOCK.now_us() + 1, "created"),
-        ("job_id", None, "job"),
-        ("record", "{}", "signature does not fit"),
-        ("signature", "AAAA", "signature does not fit"),
-        ("signature", "not base64", "signature does not fit"),
-    ],
-)
+ALTERED = [
+    ("sha256", "0" * 64, "sha256"),
+    ("kind", "film", "kind"),
+    ("made_by", "other@2", "made_by"),
+    ("prompt_digest", None, "prompt_digest"),
+    ("parameters", '{"seed":8}', "parameters_digest"),
+    ("digital_source_type", "digitalCapture", "digital_source_type"),
+    ("created_us", CLOCK.now_us() + 1, "created"),
+    ("job_id", None, "job"),
+    ("record", "{}", "signature does not fit"),
+    ("signature", "AAAA", "signature does not fit"),
+    ("signature", "not base64", "signature does not fit"),
+]
+
+
 def test_an_altered_row_breaks_the_record_and_says_where(
-    db: Database, authority: Authority, column: str, value: object, reason: str
+    db: Database, authority: Authority
 ) -> None:
     with db.write() as connection:
         take = an_asset(connection, authority)
-        connection.execute(asset_table.update().values({column: value}))
 
-    with db.read() as connection:
-        loaded = load_asset(connection, TENANT, take.public_id)
-        verdict = verify_record(connection, loaded, anchors_pem=authority.trust_anchors_pem)
-    assert isinstance(verdict, RecordBroken)
-    assert reason in verdict.reason
+        for column, value, reason in ALTERED:
+            undo = connection.begin_nested()
+            connection.execute(asset_table.update().values({column: value}))
+            loaded = load_asset(connection, TENANT, take.public_id)
+            verdict = verify_record(connection, loaded, anchors_pem=authority.trust_anchors_pem)
+            undo.rollback()
+
+            assert isinstance(verdict, RecordBroken), column
+            assert reason in verdict.reason
 
 
-@pytest.mark.parametrize(
-    "alter", [edge.delete(), edge.update().values(weight_bp=1), edge.update().values(relation="x")]
-)
-def test_an_altered_edge_breaks_the_record(
-    db: Database, authority: Authority, alter: sa.Update | sa.Delete
-) -> None:
+def test_an_altered_edge_breaks_the_record(db: Database, authority: Authority) -> None:
     with db.write() as connection:
         take = an_asset(connection, authority, a_source(an_asset(connection, authority)))
-        connection.execute(alter)
 
-    with db.read() as connection:
-        verdict = verify_record(connection, take, anchors_pem=authority.trust_anchors_pem)
-    assert verdict == RecordBroken("its rows were altered after it was signed: sources")
+        for alter in (
+            edge.delete(),
+            edge.update().values(weight_bp=1),
+            edge.update().values(relation="inputTo"),
+        ):
+            undo = connection.begin_nested()
+            connection.execute(alter)
+            verdict = verify_record(connection, take, anchors_pem=authority.trust_anchors_pem)
+            undo.rollback()
+
+            assert verdict == RecordBroken("its rows were altered after it was signed: sources")
 
 
 def test_a_key_that_several_processes_use_for_the_first_time_at_once_is_kept_once(
