@@ -279,7 +279,11 @@ class _Pinned(httpcore.NetworkBackend):
         for address in self._addresses:
             try:
                 stream = self._sockets.connect_tcp(
-                    str(address), port, timeout=self._deadline.left(self._connect_seconds)
+                    str(address),
+                    port,
+                    timeout=self._deadline.left(self._connect_seconds),
+                    local_address=local_address,
+                    socket_options=socket_options,
                 )
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error

@@ -85,7 +85,7 @@ class Sandbox:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(self, *_exception: object) -> None:
         self.close()
 
     def warm(self, task: str) -> None:
@@ -185,7 +185,7 @@ class _Child:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(self, *_exception: object) -> None:
         self.end()
 
     def wait_until_ready(self, within_seconds: float) -> None:
