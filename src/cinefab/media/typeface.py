@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
@@ -41,7 +42,7 @@ _ARABIC: Final[dict[Family, str]] = {
 _OTHERS: Final = ("Inter-{}.otf", "NotoSansArabic-{}.ttf", "NotoSansHebrew-{}.ttf")
 _SYMBOLS: Final = ("NotoSansSymbols2-Regular.ttf", "NotoSansSymbols-Regular.ttf")
 _HEAVIEST: Final = {"NotoNaskhArabic-Black.ttf": "NotoNaskhArabic-Bold.ttf"}  # none is blacker
-_OUTLINE_TABLES: Final = frozenset({"glyf", "CFF ", "CFF2"})
+_LETTERS_TRIED: Final = 500
 _SFNT: Final = (b"\x00\x01\x00\x00", b"OTTO", b"true", b"ttcf")
 _FILE_BYTES_MAX: Final = 32 * 1024 * 1024
 _CAP_HEIGHT_USUAL: Final = 0.7
@@ -63,15 +64,19 @@ class Outline:
 class Typeface:
     """One face at one weight. Equal only to itself; load it through `faces_for`."""
 
-    def __init__(self, *, name: str, data: bytes, weight: Weight) -> None:
+    def __init__(self, *, name: str, data: bytes, weight: Weight, private_use: bool) -> None:
         face = hb.Face(hb.Blob(data))
         self.name = name
         self.font = hb.Font(face)
         if any(axis.tag == "wght" for axis in face.axis_infos):
             self.font.set_variations({"wght": _CLASSES[weight]})
-        self.drawable = bool(face.glyph_count) and not _OUTLINE_TABLES.isdisjoint(face.table_tags)
         self._em: float = 1.0 / max(face.upem, 1)
-        self._characters = frozenset(face.unicodes)
+        # Private characters mean what a brand says; in a bundled font they would be a surprise.
+        self._characters = frozenset(
+            point
+            for point in face.unicodes
+            if private_use or unicodedata.category(chr(point)) != "Co"
+        )
         self._outlines: dict[int, Outline] = {}  # bounded by the font's number of glyphs
         self._covered: dict[str, bool] = {}  # bounded by Unicode's number of characters
         self.cap_height = self._measure_cap_height()
@@ -80,6 +85,15 @@ class Typeface:
     def em(self) -> float:
         """One font unit, in ems."""
         return self._em
+
+    def shows_anything(self) -> bool:
+        """Return whether one of the first characters that the font lists can be seen."""
+        visible = (
+            chr(point)
+            for point in sorted(self._characters)
+            if unicodedata.category(chr(point))[0] in "LNPS"
+        )
+        return any(self.covers(character) for character in islice(visible, _LETTERS_TRIED))
 
     def covers(self, cluster: str) -> bool:
         """Return whether every visible character of the cluster has a glyph that shows it."""
@@ -171,9 +185,7 @@ def _bundled(name: str, weight: Weight) -> Typeface:
 @lru_cache(maxsize=64)
 def _load_bundled(filename: str, weight: Weight) -> Typeface:
     path = _FOLDER / filename
-    face = Typeface(name=path.stem, data=path.read_bytes(), weight=weight)
-    assert face.drawable, f"the bundled font {filename} has outlines"
-    return face
+    return Typeface(name=path.stem, data=path.read_bytes(), weight=weight, private_use=False)
 
 
 @lru_cache(maxsize=8)
@@ -185,8 +197,8 @@ def _brand(path: Path, _changed_ns: int, size_bytes: int, weight: Weight) -> Typ
         raise _no_font(f"{path.name} is a font packed for the web")
     if data[:4] not in _SFNT:
         raise _no_font(f"{path.name} is no font: it begins with the bytes {data[:4].hex() or '-'}")
-    face = Typeface(name=path.name, data=data, weight=weight)
-    if not face.drawable:
+    face = Typeface(name=path.name, data=data, weight=weight, private_use=True)
+    if not face.shows_anything():
         raise _no_font(f"{path.name} is damaged or holds no outlines")
     return face
 
@@ -227,9 +239,8 @@ class _Pen:
         self.tags += [tag] * (len(points) - 1) + [1]
 
     def ends(self) -> Iterator[int]:
-        for start, following in zip(self.starts, [*self.starts[1:], len(self.points)], strict=True):
-            if following > start:
-                yield following - 1
+        followers = [*self.starts[1:], len(self.points)][: len(self.starts)]
+        yield from (following - 1 for following in followers)
 
 
 def _drawing() -> Any:
