@@ -6,7 +6,6 @@ Each step's body adds a line to FILE when it begins and one when it ends.
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from pathlib import Path
 
@@ -52,6 +51,11 @@ def build(url: str, worker: str, file: Path) -> Durable:
     return durable
 
 
+def tell(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 def main() -> None:
     url, worker, file, command, *dead = sys.argv[1:]
     durable = build(url, worker, Path(file))
@@ -60,8 +64,8 @@ def main() -> None:
         durable.adopt([WorkerId(each) for each in dead])
     else:
         durable.start(command, "job-1", "an argument")
-    print("ready", os.getpid(), flush=True)
-    print(durable.result("job-1", timeout_s=30), flush=True)
+    tell("ready")
+    tell(str(durable.result("job-1", timeout_s=30)))
     durable.close()
 
 

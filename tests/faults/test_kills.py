@@ -6,14 +6,11 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "journeys"))
 from studio_runs import Studio
 
 KILLS = 20

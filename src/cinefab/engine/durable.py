@@ -16,13 +16,11 @@ their own version. Raise it only when workflows that began before cannot be fini
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import contextvars
-import hashlib
 import json
 import logging
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
 from enum import Enum
 from pathlib import Path
@@ -38,6 +36,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from cinefab.core.canonical import Json
 from cinefab.core.errors import Cancelled, CinefabError, StorageUnavailable, Unavailable, WorkerLost
 from cinefab.core.ids import WorkerId
+from cinefab.engine.run import CURRENT_RUN, Run
 from cinefab.engine.wire import Fault, decode_error, dump, encode_error, fault_from
 
 Body = Callable[[str], Awaitable[Json]]
@@ -54,8 +53,6 @@ _RESULT_POLL_S: Final = 0.1
 _WAKE_S: Final = 0.1
 _CLOSE_S: Final = 2.0
 _BUSY_TIMEOUT_MS: Final = 30_000
-_FIRST_STEP_ID: Final = 1 << 20  # below are the engine's own
-_STEP_IDS: Final = (1 << 31) - 1 - _FIRST_STEP_ID
 _RETRY_PAUSE_S: Final = 0.2
 
 _singleton: Final = threading.Lock()
@@ -203,7 +200,10 @@ class Durable:
         # The default of a second is a second too late for "within a second".
         dbos._core._PREEMPTIBLE_POLL_INTERVAL_SEC = _CANCEL_POLL_S  # noqa: SLF001 - pinned, tested
         if self._url.startswith("sqlite"):
-            self._engine = _sqlite_engine(self._url, self._durability)
+            try:
+                self._engine = _sqlite_engine(self._url, self._durability)
+            except OSError as error:
+                raise _unusable(self._url, str(error)) from error
         engine = DBOS(
             config={
                 "name": _NAME,
@@ -227,7 +227,7 @@ class Durable:
         try:
             DBOS.launch()
         except sa.exc.DatabaseError as error:
-            raise _unusable(self._url, error) from error
+            raise _unusable(self._url, str(error.orig or error)) from error
         loop.call_later(_FIRST_S, setattr, adopted, _INTERVAL, _ADOPTED_POLL_S)
 
     async def _start(self, name: str, workflow_id: str, argument: str) -> None:
@@ -291,7 +291,7 @@ async def step(name: str, body: Callable[[], Awaitable[Json]], *, attempts_max: 
     `Unavailable`, with a pause that doubles. Raises what `body` raises if that is an error of
     ours, else `Fault`; either is kept, and raised again when the workflow is run again.
     """
-    run = _run.get()
+    run = CURRENT_RUN.get()
     reservation = DBOS.reserve_step()
     reservation._step_ctx.function_id = run.step_id(name)  # noqa: SLF001 - pinned, tested
 
@@ -326,51 +326,10 @@ def system_url_for(url: str) -> str:
     return str(parsed.set(database=str(file.with_name(f"{file.stem}.durable{file.suffix}"))))
 
 
-class _Run:
-    """One run of a workflow's function: which names it used, which steps are under way."""
-
-    def __init__(self) -> None:
-        self._names: dict[int, str] = {}
-        self._busy: set[asyncio.Task[Any]] = set()
-        self._is_over = False
-
-    def step_id(self, name: str) -> int:
-        """Return a step's number, which its name determines."""
-        assert name not in self._names.values(), f"two steps of a workflow are called {name}"
-        digest = hashlib.sha256(name.encode()).digest()
-        number = int.from_bytes(digest[:8], "big") % _STEP_IDS
-        while self._names.setdefault(_FIRST_STEP_ID + number, name) != name:
-            number = (number + 1) % _STEP_IDS
-        return _FIRST_STEP_ID + number
-
-    @contextlib.contextmanager
-    def busy(self) -> Iterator[None]:
-        """Count the task that is in a step; a task whose workflow is over is cancelled."""
-        if self._is_over:
-            raise asyncio.CancelledError
-        task = asyncio.current_task()
-        assert task is not None, "a step runs in a task"
-        self._busy.add(task)
-        try:
-            yield
-        finally:
-            self._busy.discard(task)
-
-    async def end(self) -> None:
-        """Cancel steps that nobody waits for any more, and let them clean up."""
-        self._is_over = True
-        for task in self._busy:
-            task.cancel()
-        await asyncio.gather(*self._busy, return_exceptions=True)
-
-
-_run: Final[contextvars.ContextVar[_Run]] = contextvars.ContextVar("run")
-
-
 def _unwound(body: Body) -> Callable[[str], Coroutine[Any, Any, Json]]:
     async def workflow(argument: str) -> Json:
-        run = _Run()
-        _run.set(run)
+        run = Run()
+        CURRENT_RUN.set(run)
         try:
             return await body(argument)
         finally:
@@ -471,10 +430,9 @@ def _given_up(workflow_id: str, recoveries_max: int) -> WorkerLost:
     )
 
 
-def _unusable(url: str, error: sa.exc.DatabaseError) -> StorageUnavailable:
-    cause = str(error.orig or error).strip().splitlines()[0]
+def _unusable(url: str, cause: str) -> StorageUnavailable:
     return StorageUnavailable(
         attempted=f"keep workflows in {sa.make_url(url).render_as_string(hide_password=True)}",
-        found=cause,
+        found=cause.strip().splitlines()[0],
         remedy="Check that the database runs, that the URL is right and that the disk has room.",
     )

@@ -8,7 +8,12 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+import numpy as np
+
+from cinefab.core.errors import ReferenceRefused
 
 Report = Callable[[Any], None]
 
@@ -39,7 +44,8 @@ def sleep_in_native_code(argument: int, report: Report) -> None:
 
 
 def die(argument: str, report: Report) -> None:
-    print("last words", file=sys.stderr, flush=True)
+    sys.stderr.write("last words")
+    sys.stderr.flush()
     os.kill(os.getpid(), getattr(signal, argument))
 
 
@@ -48,8 +54,6 @@ def leave(argument: int, report: Report) -> None:
 
 
 def refuse(argument: Any, report: Report) -> None:
-    from cinefab.core.errors import ReferenceRefused
-
     raise ReferenceRefused(field="references.cup", found="it is a cat", remedy="Use a cup.")
 
 
@@ -62,14 +66,14 @@ def not_json(argument: Any, report: Report) -> Any:
 
 
 def chatter(argument: Any, report: Report) -> str:
-    print("this goes to standard output")
+    sys.stdout.write("this goes to standard output")
+    sys.stdout.flush()
     os.write(1, b"and this\n")
     return "said"
 
 
 def limits(argument: Any, report: Report) -> Any:
-    import numpy  # noqa: F401
-
-    threads = len(os.listdir("/proc/self/task"))
+    np.linalg.inv(np.eye(200))
+    threads = len(list(Path("/proc/self/task").iterdir()))
     interrupt = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     return {"omp": os.environ.get("OMP_NUM_THREADS"), "threads": threads, "ignores": interrupt}
