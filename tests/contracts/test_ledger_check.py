@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 
 import pytest
 import sqlalchemy as sa
@@ -303,6 +304,19 @@ def test_a_stage_that_was_charged_twice_is_found_though_every_sum_agrees(db: Dat
     assert "charged by 2" in found.findings[0].found
 
 
+def test_a_reservation_that_paid_more_than_it_held_is_named_with_both_amounts(db: Database) -> None:
+    with db.write() as connection:
+        connection.exec_driver_sql(
+            f"UPDATE transfer SET amount = 450 WHERE id = (SELECT id {A_POST})"
+        )
+
+    found = [finding for finding in check(db).findings if finding.rule == "reservation"]
+
+    assert ["at most 0.000500 USD posted and voided", "0.000850 USD"] in [
+        [finding.wanted, finding.found] for finding in found
+    ]
+
+
 def test_an_ended_job_with_money_or_a_lease_left_is_found_only_if_it_is_said_to_have_ended(
     db: Database,
 ) -> None:
@@ -403,6 +417,15 @@ def test_the_report_agrees_with_the_check(db: Database) -> None:
         "provider:cpu",
         "spend",
     ]
+
+
+def test_reports_can_be_copied_into_a_document(db: Database) -> None:
+    with db.read() as connection:
+        costs = job_costs(connection, tenant=TENANT, job=ENDED)
+        report = ledger_report(connection, tenant=TENANT)
+
+    assert asdict(costs)["by_class"] == costs.by_class
+    assert asdict(report)["jobs"][0]["cost_uusd"] == 190
 
 
 def test_every_move_is_in_the_books_that_the_check_is_tried_on(db: Database) -> None:

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
-from types import MappingProxyType
 from typing import Final
 
 import sqlalchemy as sa
@@ -27,13 +26,12 @@ _S_PER_HOUR: Final = 3600
 class PriceBook:
     """Prices by device class, in nano-dollars a second."""
 
-    nusd_per_s: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    nusd_per_s: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def from_usd_per_hour(cls, prices: Mapping[str, str]) -> PriceBook:
         """Read prices such as `{"cpu": "0.045"}`; raise `PriceInvalid` for what is no price."""
-        book = {name: _nusd_per_s(name, text) for name, text in prices.items()}
-        return cls(MappingProxyType(book))
+        return cls({name: _nusd_per_s(name, text) for name, text in prices.items()})
 
     def find(self, device_class: str) -> int | None:
         """Return the price in nano-dollars a second, or None where there is none."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import sqlalchemy as sa
 
@@ -170,7 +169,7 @@ def _time_by_class(
         .group_by(lease_class.c.time_class)
     )
     found = {TimeClass(row.time_class): DeviceUs(int(row.us)) for row in rows}
-    return MappingProxyType({name: found[name] for name in TimeClass if name in found})
+    return {name: found[name] for name in TimeClass if name in found}
 
 
 def _balances(connection: sa.Connection, tenant: TenantId) -> tuple[Balance, ...]:
