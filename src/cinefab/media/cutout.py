@@ -26,6 +26,7 @@ _WORK_PX: Final = 400
 _ROUNDS: Final = 3
 # Shadows and the gradients of a table change lightness far more than colour.
 _LIGHTNESS_WEIGHT: Final = 0.4
+_BEYOND_DOUBT: Final = 8.0  # deviations of the background
 _COLOUR_WEIGHT: Final = 1.5
 
 _Floats: TypeAlias = NDArray[np.float32]
@@ -105,15 +106,18 @@ def _grab(lab: _Floats, salience: _Floats) -> Mask:
     top = float(np.percentile(salience, 99))
     if top < 2.0:  # nothing is even two deviations away from the background
         return np.zeros(salience.shape, np.uint8)
+    # Beyond doubt is beyond doubt: a white label must not look uncertain beside a green bottle.
+    top = min(top, _BEYOND_DOUBT)
     levels = np.clip(salience * (255 / top), 0, 255).astype(np.uint8)
     threshold, _ = cv2.threshold(levels, 0, 255, cv2.THRESH_OTSU)
     stands_out = levels > threshold * 0.8
     core = _solid(_opened(stands_out.astype(np.uint8), 5))
     state = np.full(salience.shape, cv2.GC_PR_BGD, np.uint8)
     state[stands_out | (core > 0)] = cv2.GC_PR_FGD
+    state[salience > _BEYOND_DOUBT] = cv2.GC_FGD
     state[:2] = state[-2:] = cv2.GC_BGD
     state[:, :2] = state[:, -2:] = cv2.GC_BGD
-    if not np.any(state == cv2.GC_PR_FGD):
+    if not np.any((state == cv2.GC_PR_FGD) | (state == cv2.GC_FGD)):
         return np.zeros(salience.shape, np.uint8)
     coloured = np.empty(lab.shape, np.float32)
     coloured[..., 0] = lab[..., 0] * (2.55 * _LIGHTNESS_WEIGHT)
@@ -158,7 +162,8 @@ def _refined(rgb: Rgb, rough: Mask) -> Mask:
     guide = _contrast_axis(_lab(rgb), smooth)
     alpha = _guided(guide, smooth, radius=max(2, round(3 * step)), epsilon=2e-3)
     # Slightly inside the edge, where no background shines through.
-    alpha = np.clip((alpha - 0.56) * 2.6 + 0.5, 0, 1)
+    alpha = np.asarray(cv2.GaussianBlur(alpha, (0, 0), 0.9), np.float32)
+    alpha = np.clip((alpha - 0.56) * 2.8 + 0.5, 0, 1)
     near = cv2.dilate(soft, np.ones((3, 3)), iterations=max(1, round(2 * step))) > 0
     return np.round(np.where(near, alpha, 0) * 255).astype(np.uint8)
 
@@ -199,7 +204,7 @@ def _confidence_bp(lab: _Floats, rough: Mask) -> BasisPoints:
     fits = _ramp(share, 0.01, 0.04) * _ramp(-share, -0.85, -0.7)
     frame = np.concatenate([rough[3], rough[-4], rough[:, 3], rough[:, -4]])
     whole = _ramp(-float(frame.mean()), -0.12, -0.02)
-    distinct = _ramp(_edge_separation(lab, rough), 0.7, 0.95)
+    distinct = _ramp(_edge_separation(lab, rough), 0.8, 0.97)
     outlines, _ = cv2.findContours(rough, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     hull_area = cv2.contourArea(cv2.convexHull(outlines[0]))
     compact = _ramp(cv2.contourArea(outlines[0]) / max(hull_area, 1.0), 0.45, 0.75)

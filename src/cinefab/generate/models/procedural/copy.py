@@ -114,6 +114,7 @@ def place_copy(
     if not caption:
         return None
     box = stage.safe(setting.box)
+    assert box.width > 0, "a layout leaves room for type"
     size_max, size_min = setting.size_max * stage.unit, setting.size_min * stage.unit
     block = set_type(
         caption,
@@ -126,6 +127,8 @@ def place_copy(
         font_file=font_file,
         field="caption",
     )
+    if not block.words:
+        return None
     starts_right = block.right_to_left == (setting.align == "start")
     if setting.align == "centre":
         left = box.middle_x - block.width_px / 2

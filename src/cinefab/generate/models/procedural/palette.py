@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 Colour: TypeAlias = tuple[int, int, int]
 """sRGB, 0 to 255 each."""
 
-_DEFAULT: Final = ((29, 43, 58), (244, 239, 230), (214, 106, 61))
+_DEFAULT: Final = ((43, 74, 94), (244, 239, 230), (214, 106, 61))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +40,17 @@ class Palette:
 def palette_of(colours: Sequence[Colour]) -> Palette:
     """Give the brand's colours their parts; what the brand does not bring is derived from it."""
     given = list(colours) or list(_DEFAULT)
-    brand = given[0]
+    brand = next((c for c in given if 0.012 < luminance(c) < 0.72), given[0])
     lightest = max(given, key=luminance)
     darkest = min(given, key=luminance)
     paper = lightest if luminance(lightest) > 0.55 else mix(brand, (255, 252, 246), 0.90)
     deep = darkest if luminance(darkest) < 0.05 else mix(brand, (8, 8, 10), 0.80)
-    rest = [c for c in given[1:] if c not in (paper, deep)]
+    if distance(brand, deep) < 0.08:
+        deep = mix(deep, (0, 0, 0), 0.45)
+        brand = mix(brand, paper, 0.14)
+    if distance(brand, paper) < 0.12:
+        brand = mix(brand, deep, 0.35)
+    rest = [c for c in given if c not in (brand, paper, deep, given[0])]
     accent = max(rest, key=_saturation) if rest else _livelier(brand)
     return Palette(brand, paper, deep, accent)
 

@@ -14,7 +14,7 @@ def hero(kit: Kit) -> Scene:
     """Photograph everywhere; without a cut-out the camera moves over the whole of it."""
     stage, palette = kit.stage, kit.palette
     wide = stage.shape is Shape.WIDE
-    text_box = stage.box(0, 0.36, 0.46, 1) if wide else stage.box(0, 0.64, 1, 1)
+    text_box = stage.box(0, 0.36, 0.43, 1) if wide else stage.box(0, 0.64, 1, 1)
     copy = kit.copy(
         Setting(box=text_box, style=kit.voice, size_max=11.5 if wide else 11, anchor="bottom")
     )

@@ -34,19 +34,13 @@ def split(kit: Kit) -> Scene:
         box = stage.box(0.375, 0.10, 0.965, 0.91) if wide else stage.box(0.1, 0.1, 0.9, 0.68)
         shade = mix(ground, (0, 0, 0), 0.78)
         back += kit.product_layers(box, shade=shade, shade_strength=0.72)
-    unit = stage.unit
-    thin = stage.box(0, 0, 0, 0)
-    start = stage.margin
+    front: list[Layer] = []
     if copy is not None:
-        start = copy.bounds.left
-    end = copy.bounds.right if copy is not None else stage.width - stage.margin
-    top = (copy.bounds.top if copy is not None else panel.middle_y) - 5.2 * unit
-    length = 6 * unit
-    if copy is not None and copy.block.right_to_left:
-        thin = Box(end - length, top, end, top + 0.9 * unit)
-    else:
-        thin = Box(start, top, start + length, top + 0.9 * unit)
-    front: list[Layer] = [kit.growing_rule(thin, palette.accent_on(ground), start_s=0.2)]
+        unit, text = stage.unit, copy.bounds
+        left = text.right - 6 * unit if copy.block.right_to_left else text.left
+        top = text.top - 5.2 * unit
+        bar = Box(left, top, left + 6 * unit, top + 0.9 * unit)
+        front.append(kit.growing_rule(bar, palette.accent_on(ground), start_s=0.2))
     return Scene(
         back=back,
         front=front,
