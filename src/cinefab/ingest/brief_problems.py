@@ -12,7 +12,8 @@ from typing import Any, Final, TypeAlias
 from pydantic import ValidationError
 
 from cinefab.core.errors import BriefInvalid
-from cinefab.ingest.brief_schema import FieldRefused, brief_schema
+from cinefab.ingest.brief_scalars import FieldRefused
+from cinefab.ingest.brief_schema import brief_schema
 from cinefab.ingest.brief_text import describe
 
 Loc: TypeAlias = Sequence[str | int]

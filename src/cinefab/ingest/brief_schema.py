@@ -1,57 +1,45 @@
 """The shape of a brief as people write it, for the parser and for their editors.
 
 The classes are the published JSON Schema; `ingest.brief` turns what they accept into the frozen
-values of `core.brief`. Numbers with a point arrive as `Decimal` and leave as whole units.
+values of `core.brief`.
 """
 
 from __future__ import annotations
 
 import re
-from decimal import Decimal
 from fractions import Fraction
 from typing import Annotated, Any, Final
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
-    InstanceOf,
-    StringConstraints,
     Tag,
-    WithJsonSchema,
     model_validator,
 )
 
 from cinefab.core.brief import Camera, Quality, Role, Tier, TransitionKind
-from cinefab.core.units import UUSD_PER_USD, WHOLE_BP
+from cinefab.core.units import WHOLE_BP
+from cinefab.ingest.brief_scalars import (
+    Colour,
+    Dollars,
+    FieldRefused,
+    File,
+    Format,
+    FramesPerSecond,
+    Label,
+    Location,
+    ReferenceName,
+    Seconds,
+    Side,
+    TransitionSeconds,
+)
 from cinefab.ingest.brief_text import describe
 
 SHOTS_MAX: Final = 64
 FILM_MS_MAX: Final = 600_000
-SIDE_MIN: Final = 64
-SIDE_MAX: Final = 1920
-FORMATS: Final = ("mp4",)
-
-
-class FieldRefused(ValueError):
-    """A field that this module's own rules refuse: what was found, and what to write."""
-
-    def __init__(self, found: str, remedy: str) -> None:
-        super().__init__(found)
-        self.found = found
-        self.remedy = remedy
-
-
-_NTSC: Final = {
-    Decimal("23.976"): Fraction(24000, 1001),
-    Decimal("29.97"): Fraction(30000, 1001),
-    Decimal("47.952"): Fraction(48000, 1001),
-    Decimal("59.94"): Fraction(60000, 1001),
-}
-_FPS_MIN, _FPS_MAX = 1, 60
 
 
 def brief_schema() -> dict[str, Any]:
@@ -62,155 +50,6 @@ def brief_schema() -> dict[str, Any]:
         "$id": "urn:cinefab:schema:brief:1",
         **schema,
     }
-
-
-# ── Scalars ─────────────────────────────────────────────────────────────────────────────────────
-
-
-def _number(value: object, example: str) -> Decimal:
-    if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        raise FieldRefused(f"found {describe(value)}", f"Write a number, such as {example}.")
-    return Decimal(value)
-
-
-def _milliseconds(least: str, most: str) -> BeforeValidator:
-    def parse(value: object) -> int:
-        seconds = _number(value, "2.5")
-        if not Decimal(least) <= seconds <= Decimal(most):
-            raise FieldRefused(
-                f"found {seconds:f} seconds", f"Write between {least} and {most} seconds."
-            )
-        if seconds * 1000 % 1:
-            raise FieldRefused(f"found {seconds:f} seconds", "Write at most three decimals.")
-        return int(seconds * 1000)
-
-    return BeforeValidator(parse)
-
-
-def _fps(value: object) -> Fraction:
-    remedy = f"Write between {_FPS_MIN} and {_FPS_MAX}: 24, 25, 29.97 or '30000/1001'."
-    text = value if isinstance(value, str) else f"{_number(value, '24')}"
-    if not re.fullmatch(r"[0-9]{1,5}/[1-9][0-9]{0,3}|[0-9]{1,3}(\.[0-9]{1,3})?", text):
-        raise FieldRefused(f"found {describe(value)}", remedy)
-    rate = Fraction(text) if "/" in text else _NTSC.get(Decimal(text).normalize(), Fraction(text))
-    if not _FPS_MIN <= rate <= _FPS_MAX:
-        raise FieldRefused(f"found {describe(value)}", remedy)
-    return rate
-
-
-def _uusd(value: object) -> int:
-    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,12})?", value):
-        value = Decimal(value)
-    usd = _number(value, "0.25")
-    if not 0 <= usd <= 1_000_000:
-        raise FieldRefused(f"found {usd:f} US dollars", "Write between 0 and 1000000 US dollars.")
-    if usd * UUSD_PER_USD % 1:
-        raise FieldRefused(
-            f"found {usd:f} US dollars", "Write at most six decimals: a millionth is the least."
-        )
-    return int(usd * UUSD_PER_USD)
-
-
-def _colour(value: object) -> str:
-    if value is None:
-        raise FieldRefused(
-            "found nothing", "Put the colour in quotes: an unquoted # starts a comment."
-        )
-    if not isinstance(value, str) or not re.fullmatch("#[0-9a-fA-F]{6}", value):
-        raise FieldRefused(
-            f"found {describe(value)}", "Write '#' and six hexadecimal digits: '#6b1f12'."
-        )
-    return value.lower()
-
-
-def _format(value: object) -> str:
-    if value not in FORMATS:
-        made = ", ".join(FORMATS)
-        raise FieldRefused(
-            f"found {describe(value)}", f"This version makes {made} only; remove the rest."
-        )
-    return str(value)
-
-
-def _expand_reference(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    return {"url" if "://" in value else "file": value}
-
-
-def _expand_transition(value: object) -> object:
-    return {"kind": value} if isinstance(value, str) else value
-
-
-def _expand_size(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    if not (sides := re.fullmatch(r" *([0-9]{1,6}) *x *([0-9]{1,6}) *", value)):
-        raise FieldRefused(f"found {describe(value)}", "Write width and height, such as 1280x720.")
-    return {"width": int(sides[1]), "height": int(sides[2])}
-
-
-def _file(value: str) -> str:
-    # Other parts of the studio write schemes of their own here; a brief may not speak for them.
-    if scheme := re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", value):
-        remedy = f"Name a file; one whose name has a colon is ./{value[:40]}"
-        raise FieldRefused(
-            f"found {describe(value)}, which starts like a URL ({scheme[0]})", remedy + "."
-        )
-    return value
-
-
-Seconds = Annotated[
-    int,
-    _milliseconds("0.25", "60"),
-    WithJsonSchema({"type": "number", "minimum": 0.25, "maximum": 60}),
-]
-TransitionSeconds = Annotated[
-    int,
-    _milliseconds("0.04", "5"),
-    WithJsonSchema({"type": "number", "minimum": 0.04, "maximum": 5}),
-]
-FramesPerSecond = Annotated[
-    InstanceOf[Fraction],
-    BeforeValidator(_fps),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "number", "minimum": _FPS_MIN, "maximum": _FPS_MAX},
-                {"type": "string", "pattern": r"^[0-9]+(/[1-9][0-9]*|\.[0-9]+)?$"},
-            ]
-        }
-    ),
-]
-Dollars = Annotated[
-    int,
-    BeforeValidator(_uusd),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "number", "minimum": 0, "maximum": 1_000_000},
-                {"type": "string", "pattern": r"^[0-9]+(\.[0-9]{1,6}0*)?$"},
-            ]
-        }
-    ),
-]
-Colour = Annotated[
-    str,
-    BeforeValidator(_colour),
-    WithJsonSchema({"type": "string", "pattern": "^#[0-9a-fA-F]{6}$"}),
-]
-Format = Annotated[
-    str, BeforeValidator(_format), WithJsonSchema({"type": "string", "enum": list(FORMATS)})
-]
-Side = Annotated[int, Field(ge=SIDE_MIN, le=SIDE_MAX, multiple_of=2)]
-Location = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
-File = Annotated[Location, AfterValidator(_file)]
-ReferenceName = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=64)
-]
-
-
-# ── Fields ──────────────────────────────────────────────────────────────────────────────────────
 
 
 _ONE_LOCATION: Final[dict[str, Any]] = {"oneOf": [{"required": ["file"]}, {"required": ["url"]}]}
@@ -229,6 +68,24 @@ def _or_text(title: str, description: str, examples: list[str], **more: Any) -> 
         ]
 
     return widen
+
+
+def _expand_reference(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return {"url" if "://" in value else "file": value}
+
+
+def _expand_transition(value: object) -> object:
+    return {"kind": value} if isinstance(value, str) else value
+
+
+def _expand_size(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    if not (sides := re.fullmatch(r" *([0-9]{1,6}) *x *([0-9]{1,6}) *", value)):
+        raise FieldRefused(f"found {describe(value)}", "Write width and height, such as 1280x720.")
+    return {"width": int(sides[1]), "height": int(sides[2])}
 
 
 class _Document(BaseModel):
@@ -427,7 +284,6 @@ References = Annotated[
     | Annotated[list[ListedReferenceDocument], Tag("list"), Field(max_length=256)],
     Discriminator(_mapping_or_list),
 ]
-Label = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 
 
 class BriefDocument(_Document):

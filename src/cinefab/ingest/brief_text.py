@@ -113,12 +113,11 @@ def _read_json(text: str, *, attempted: str) -> Value:
         return seen
 
     def number(digits: str) -> int | Decimal:
-        if len(digits) > 40:
-            raise _bad_number(digits, attempted)
-        try:
-            return Decimal(digits) if re.search("[.eE]", digits) else int(digits)
-        except ArithmeticError as error:
-            raise _bad_number(digits, attempted) from error
+        if _WHOLE.fullmatch(digits):
+            return int(digits)
+        if _DECIMAL.fullmatch(digits):
+            return Decimal(digits)
+        raise _bad_number(digits, attempted)
 
     def refuse(word: str) -> Value:
         raise _bad_number(word, attempted)
