@@ -19,6 +19,7 @@ from cinefab.core.plan import Part
 from cinefab.media.decode import decode, probe
 from cinefab.media.encode import (
     FINAL,
+    FINAL_BLEND,
     HANDLE,
     PREVIEW,
     EncoderSettings,
@@ -75,11 +76,21 @@ def test_a_segment_of_any_length_has_exactly_its_frames(
     assert len(list(decode(path))) == count
 
 
-def test_the_same_frames_give_the_same_bytes(tmp_path: Path) -> None:
-    first = write(tmp_path / "first.mp4", 30)
-    second = write(tmp_path / "second.mp4", 30)
+@pytest.mark.parametrize("settings", [FINAL, FINAL_BLEND, PREVIEW, HANDLE])
+@pytest.mark.parametrize("size", [SMALL, Size(96, 54), Size(128, 72), Size(320, 180)])
+def test_the_same_frames_give_the_same_bytes_whatever_memory_holds(
+    tmp_path: Path, size: Size, settings: EncoderSettings
+) -> None:
+    frames = list(moving(20, size=size))
+    seen = set()
 
-    assert first == second
+    for turn in range(6):
+        leftovers = [np.full(1000 * (1 + turn) * each, 37 * turn, np.uint8) for each in range(40)]
+        del leftovers
+        encode(frames, tmp_path / "segment.mp4", size=size, fps=FPS, settings=settings)
+        seen.add((tmp_path / "segment.mp4").read_bytes())
+
+    assert len(seen) == 1
 
 
 def test_every_segment_of_one_use_has_the_same_decoder_configuration(tmp_path: Path) -> None:
