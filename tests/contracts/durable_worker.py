@@ -11,7 +11,8 @@ from pathlib import Path
 
 from cinefab.core.canonical import Json
 from cinefab.core.ids import WorkerId
-from cinefab.engine.durable import Durable, step, system_url_for
+from cinefab.engine.durable import Durable, step
+from cinefab.engine.system_database import system_url_for
 
 STEP_S = 0.4
 

@@ -20,7 +20,8 @@ from cinefab.core.errors import (
     Unavailable,
 )
 from cinefab.core.ids import WorkerId
-from cinefab.engine.durable import Durable, Status, step, system_url_for
+from cinefab.engine.durable import Durable, Status, step
+from cinefab.engine.system_database import system_url_for
 from cinefab.engine.wire import Fault
 
 Launch = Callable[..., Durable]

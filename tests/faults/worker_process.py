@@ -15,8 +15,9 @@ from pathlib import Path
 from cinefab.core.canonical import Json
 from cinefab.core.clock import SystemClock
 from cinefab.core.ids import WorkerId
-from cinefab.engine.durable import Durable, Status, step, system_url_for
+from cinefab.engine.durable import Durable, Status, step
 from cinefab.engine.heartbeat import Heartbeat
+from cinefab.engine.system_database import system_url_for
 from cinefab.store.database import Database
 
 JOB = "job-1"

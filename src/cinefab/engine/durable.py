@@ -9,6 +9,10 @@ may run twice, if its process dies before the result is kept; the result is kept
 A step is known by its name, not by its place, so steps may run side by side and in any order, and
 a later release may add some in between. A name is used once in a workflow.
 
+While the database is away, everything waits for it; after a few seconds whoever waits for a result
+is told. The workflow stays unfinished, and goes on where it was when the database is back: here if
+the process still runs, else wherever it is adopted.
+
 Workflows of another `application_version` are left alone: they wait, unfinished, for a worker of
 their own version. Raise it only when workflows that began before cannot be finished by this code.
 """
@@ -16,34 +20,36 @@ their own version. Raise it only when workflows that began before cannot be fini
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
+import functools
 import json
 import logging
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from enum import Enum
-from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import dbos._core
+import dbos._dbos
 import sqlalchemy as sa
 from dbos import DBOS, Serializer, SetWorkflowID
 from dbos import error as dbos_error
-from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.pool import ConnectionPoolEntry
+from dbos._utils import INTERNAL_QUEUE_NAME
 
 from cinefab.core.canonical import Json
+from cinefab.core.clock import Clock, SystemClock
 from cinefab.core.errors import Cancelled, CinefabError, StorageUnavailable, Unavailable, WorkerLost
 from cinefab.core.ids import WorkerId
 from cinefab.engine.run import CURRENT_RUN, Run
+from cinefab.engine.system_database import Patience, open_system_database, unusable
 from cinefab.engine.wire import Fault, decode_error, dump, encode_error, fault_from
 
 Body = Callable[[str], Awaitable[Json]]
 
 _NAME: Final = "cinefab"
 _SCHEMA: Final = "dbos"
-_POOL_SIZE: Final = 8
 _ADOPTED_POLL_S: Final = 1.0  # how soon a workflow that was adopted starts; idle cost falls with it
 _ADOPTED_POLL_FIRST_S: Final = 0.05  # the same while a new process takes over from one that died
 _FIRST_S: Final = 3.0
@@ -51,9 +57,23 @@ _INTERVAL: Final = "_polling_interval_sec"
 _CANCEL_POLL_S: Final = 0.25  # how soon a step learns that its workflow was cancelled
 _RESULT_POLL_S: Final = 0.1
 _WAKE_S: Final = 0.1
+_BACK_POLL_S: Final = 1.0
 _CLOSE_S: Final = 2.0
-_BUSY_TIMEOUT_MS: Final = 30_000
 _RETRY_PAUSE_S: Final = 0.2
+
+_AWAY: Final = (sa.exc.DBAPIError, sa.exc.TimeoutError)
+
+# What ended a workflow, or that the database is away, is told to whoever waits for the result;
+# the engine's threads would say it again several times a second.
+_TOLD: Final = (
+    "Asyncio task cancelled",
+    "Error polling status",
+    "Exception encountered in",
+    "Exception listing queues",
+    "Exception polling schedules",
+    "Exception taking the",
+    "Notification listener error",
+)
 
 _singleton: Final = threading.Lock()
 _T = TypeVar("_T")
@@ -86,7 +106,8 @@ class Durable:
 
     `system_url` is what `system_url_for` gives. `durability` is the store's: with `strict`, SQLite
     waits for the disk at every commit. `recoveries_max` is how often a workflow is taken over
-    before it is given up as one that kills its workers.
+    before it is given up as one that kills its workers, `patience_s` how long the database may be
+    away before anybody is told.
     """
 
     def __init__(
@@ -97,6 +118,8 @@ class Durable:
         application_version: str,
         durability: str = "normal",
         recoveries_max: int = 50,
+        patience_s: float = 5.0,
+        clock: Clock | None = None,
     ) -> None:
         self._url = system_url
         self._worker = worker
@@ -106,6 +129,9 @@ class Durable:
         self._workflows: dict[str, Body] = {}
         self._functions: dict[str, Callable[[str], Coroutine[Any, Any, Json]]] = {}
         self._handles: dict[str, Any] = {}
+        self._dropped: dict[str, StorageUnavailable] = {}
+        self._resuming: set[asyncio.Task[None]] = set()
+        self._patience = Patience(clock or SystemClock(), limit_s=patience_s)
         self._engine: sa.Engine | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -153,7 +179,8 @@ class Durable:
         """
         waiting = self._submit(self._result(workflow_id))
         try:
-            return waiting.result(timeout_s)
+            with self._told():
+                return waiting.result(timeout_s)
         except TimeoutError:
             raise _not_ended(workflow_id, timeout_s) from None
         finally:
@@ -163,7 +190,8 @@ class Durable:
         """Wait as `result` does, without holding up the caller's event loop."""
         waiting = asyncio.wrap_future(self._submit(self._result(workflow_id)))
         try:
-            return await asyncio.wait_for(waiting, timeout_s)
+            with self._told():
+                return await asyncio.wait_for(waiting, timeout_s)
         except TimeoutError:
             raise _not_ended(workflow_id, timeout_s) from None
 
@@ -199,18 +227,16 @@ class Durable:
         _quieten()
         # The default of a second is a second too late for "within a second".
         dbos._core._PREEMPTIBLE_POLL_INTERVAL_SEC = _CANCEL_POLL_S  # noqa: SLF001 - pinned, tested
-        if self._url.startswith("sqlite"):
-            try:
-                self._engine = _sqlite_engine(self._url, self._durability)
-            except OSError as error:
-                raise _unusable(self._url, str(error)) from error
+        self._patience.renew()
+        self._engine = open_system_database(
+            self._url, durability=self._durability, patience=self._patience
+        )
         engine = DBOS(
             config={
                 "name": _NAME,
                 "system_database_url": self._url,
                 "system_database_engine": self._engine,
                 "dbos_system_schema": _SCHEMA,
-                "sys_db_pool_size": _POOL_SIZE,
                 "executor_id": self._worker,
                 "application_version": self._version,
                 "serializer": _JsonSerializer(),
@@ -223,19 +249,17 @@ class Durable:
         setattr(adopted, _INTERVAL, _ADOPTED_POLL_FIRST_S)
         for name, body in self._workflows.items():
             decorate = DBOS.workflow(name=name, max_recovery_attempts=self._recoveries_max)
-            self._functions[name] = decorate(_unwound(body))
-        try:
-            DBOS.launch()
-        except sa.exc.DatabaseError as error:
-            raise _unusable(self._url, str(error.orig or error)) from error
+            self._functions[name] = decorate(self._unwound(body))
+        DBOS.launch()
+        # DBOS would ask for ever; it looks at this before it asks once more.
+        engine._sys_db.__dict__["_retry_connection_errors"] = self._patience  # noqa: SLF001
         loop.call_later(_FIRST_S, setattr, adopted, _INTERVAL, _ADOPTED_POLL_S)
 
     async def _start(self, name: str, workflow_id: str, argument: str) -> None:
         with SetWorkflowID(workflow_id):
             handle = await DBOS.start_workflow_async(self._functions[name], argument)
-        task = getattr(
-            handle, "task", None
-        )  # one that was known already runs elsewhere, or is over
+        # One that was known already has no task here: it runs elsewhere, or is over.
+        task = getattr(handle, "task", None)
         if task is not None:
             self._handles[workflow_id] = handle
             task.add_done_callback(lambda _task: self._handles.pop(workflow_id, None))
@@ -250,14 +274,26 @@ class Durable:
             raise _cancelled(workflow_id) from error
         except dbos_error.DBOSAwaitedWorkflowMaxRecoveryAttemptsExceeded as error:
             raise _given_up(workflow_id, self._recoveries_max) from error
-        except (CinefabError, Fault):
+        except asyncio.CancelledError:
+            if workflow_id in self._dropped:
+                raise self._dropped[workflow_id] from None
+            raise
+        except (CinefabError, Fault, *_AWAY):
             raise
         except Exception as error:
             raise fault_from(error, attempted=f"run workflow {workflow_id}") from error
         return result
 
     def _call(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
-        return self._submit(coroutine).result()
+        with self._told():
+            return self._submit(coroutine).result()
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except _AWAY as error:
+            raise unusable(self._url, str(getattr(error, "orig", None) or error)) from error
 
     def _submit(self, coroutine: Coroutine[Any, Any, _T]) -> Future[_T]:
         assert self._loop is not None, "the engine is launched before it is used, and not closed"
@@ -266,10 +302,48 @@ class Durable:
         submit = asyncio.run_coroutine_threadsafe
         return contextvars.Context().run(submit, coroutine, self._loop)
 
+    def _unwound(self, body: Body) -> Callable[[str], Coroutine[Any, Any, Json]]:
+        async def workflow(argument: str) -> Json:
+            run = Run()
+            CURRENT_RUN.set(run)
+            try:
+                return await body(argument)
+            except _DatabaseAway as away:
+                self._drop(str(DBOS.workflow_id), str(away))
+                # Of all ways to end, this one alone makes the engine keep nothing.
+                raise asyncio.CancelledError from away
+            finally:
+                await run.end()
+
+        return workflow
+
+    def _drop(self, workflow_id: str, cause: str) -> None:
+        self._dropped[workflow_id] = unusable(self._url, cause)
+        loop = asyncio.get_running_loop()
+        resuming = contextvars.Context().run(loop.create_task, self._resume(workflow_id))
+        self._resuming.add(resuming)
+        resuming.add_done_callback(self._resuming.discard)
+
+    async def _resume(self, workflow_id: str) -> None:
+        """Run a workflow again once the database is back, if it is still ours."""
+        system = dbos._dbos._get_dbos_instance()._sys_db  # noqa: SLF001 - pinned, tested
+        again = functools.partial(
+            system.reenqueue_for_recovery, workflow_id, [self._worker], INTERNAL_QUEUE_NAME
+        )
+        while True:
+            await asyncio.sleep(_BACK_POLL_S)
+            try:
+                await asyncio.to_thread(again)
+            except _AWAY:
+                continue
+            del self._dropped[workflow_id]
+            return
+
     def _stop(self) -> None:
         assert self._loop is not None, "it was launched"
         assert self._thread is not None, "it was launched"
         loop, thread = self._loop, self._thread
+        self._patience.end()
         try:
             self._call(_cancel_all())
             DBOS.destroy(destroy_registry=True)
@@ -310,32 +384,14 @@ async def step(name: str, body: Callable[[], Awaitable[Json]], *, attempts_max: 
         raise AssertionError("the last attempt returns or raises")
 
     with run.busy():
-        return await reservation.run_async({"name": name, "preemptible": True}, attempt)
-
-
-def system_url_for(url: str) -> str:
-    """Return where workflows are kept when our rows are in the database at `url`.
-
-    On PostgreSQL that is the same database, in a schema of its own; beside a SQLite file it is
-    another, so that the two never wait for each other's lock.
-    """
-    parsed = sa.make_url(url)
-    if parsed.get_backend_name() != "sqlite" or not parsed.database:
-        return url
-    file = Path(parsed.database)
-    return str(parsed.set(database=str(file.with_name(f"{file.stem}.durable{file.suffix}"))))
-
-
-def _unwound(body: Body) -> Callable[[str], Coroutine[Any, Any, Json]]:
-    async def workflow(argument: str) -> Json:
-        run = Run()
-        CURRENT_RUN.set(run)
         try:
-            return await body(argument)
-        finally:
-            await run.end()
+            return await reservation.run_async({"name": name, "preemptible": True}, attempt)
+        except _AWAY as error:  # not the body's: its own would be a fault by now
+            raise _DatabaseAway(str(getattr(error, "orig", None) or error)) from error
 
-    return workflow
+
+class _DatabaseAway(BaseException):
+    """The engine's database does not answer. No `Exception`, so no workflow takes it for its own."""
 
 
 class _JsonSerializer(Serializer):
@@ -355,28 +411,6 @@ class _JsonSerializer(Serializer):
         """Return the value or the error that was kept."""
         kept = json.loads(serialized_data)
         return decode_error(kept["error"]) if "error" in kept else kept["value"]
-
-
-def _sqlite_engine(url: str, durability: str) -> sa.Engine:
-    # As the store sets its connections up, but for the transactions: DBOS expects the driver to
-    # open them, with the write lock, at the first statement that changes something.
-    file = sa.make_url(url).database
-    if file:
-        Path(file).parent.mkdir(parents=True, exist_ok=True)
-    engine = sa.create_engine(url)
-    synchronous = "FULL" if durability == "strict" else "NORMAL"
-
-    @sa.event.listens_for(engine, "connect")
-    def _set_up(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
-        connection.isolation_level = "IMMEDIATE"
-        cursor = connection.cursor()
-        cursor.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
-        cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute(f"PRAGMA synchronous={synchronous}")
-        cursor.execute("PRAGMA foreign_keys=ON")
-        cursor.close()
-
-    return engine
 
 
 def _turn(loop: asyncio.AbstractEventLoop) -> None:
@@ -401,9 +435,7 @@ def _quieten() -> None:
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    # What ended a workflow is told to whoever asks for its result, and so is a cancellation.
-    told = ("Exception encountered in asynchronous workflow", "Asyncio task cancelled")
-    return not record.getMessage().startswith(told)
+    return not record.getMessage().startswith(_TOLD)
 
 
 def _not_ended(workflow_id: str, timeout_s: float | None) -> Unavailable:
@@ -427,12 +459,4 @@ def _given_up(workflow_id: str, recoveries_max: int) -> WorkerLost:
         attempted=f"run {workflow_id}",
         found=f"every worker that took it up died, {recoveries_max + 1} times in all",
         remedy="Read the log of the last one: its process ran out of memory or crashed.",
-    )
-
-
-def _unusable(url: str, cause: str) -> StorageUnavailable:
-    return StorageUnavailable(
-        attempted=f"keep workflows in {sa.make_url(url).render_as_string(hide_password=True)}",
-        found=cause.strip().splitlines()[0],
-        remedy="Check that the database runs, that the URL is right and that the disk has room.",
     )
