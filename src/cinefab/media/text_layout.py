@@ -15,7 +15,7 @@ from cinefab.media.shaping import Run
 PlacedWord: TypeAlias = tuple[tuple[Run, float], ...]
 """A word's runs, each with the place of its pen on the line."""
 
-_CLEARANCE: Final = 0.05  # between the ink of one line and the next
+_CLEARANCE: Final = 0.08  # between the ink of one line and the next
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -68,6 +68,28 @@ def test_tracking_spreads_letters_but_never_tears_arabic_apart() -> None:
     assert advance("قهوة", spacing=tracked) == advance("قهوة")
 
 
+def test_tracked_letters_are_not_tied_in_ligatures() -> None:
+    tied, tracked = shaped("ffi", family="serif"), Spacing(tracking=0.1)
+    apart = sum(run.advance for letter in "ffi" for run in shaped(letter, family="serif"))
+
+    spread = shaped("ffi", family="serif", spacing=tracked)
+
+    assert tied[0].advance < apart
+    assert spread[0].advance == pytest.approx(apart + 0.3, abs=0.03)  # but for kerning
+
+
+def test_what_is_not_shown_takes_no_room() -> None:
+    tracked = Spacing(tracking=0.1)
+
+    assert advance("ty\u00ad\u2060pe", spacing=tracked) == advance("type", spacing=tracked)
+
+
+def test_marks_between_capitals_stand_at_their_height() -> None:
+    low, high = shaped("-")[0], shaped("-", spacing=Spacing(capitals=True))[0]
+
+    assert high.bottom > low.bottom
+
+
 def test_brackets_are_mirrored_where_text_runs_to_the_left() -> None:
     assert same_ink(shaped("(", base=1), shaped(")", base=0))
 

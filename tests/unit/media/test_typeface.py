@@ -49,6 +49,41 @@ def without_outlines(data: bytes, *characters: str) -> bytes:
     return bytes(blank)
 
 
+def a_variable_font() -> bytes:
+    """Return a font of one letter, A: a square 400 wide at weight 400 and 600 at 900."""
+    square = struct.pack(">h4hHH", 1, 0, 0, 400, 700, 3, 0)  # one contour of four points
+    square += bytes([1] * 4) + struct.pack(">4h4h", 0, 0, 400, 0, 0, 700, 0, -700)
+    # All points move: the two on the right, and the phantom one that carries the advance.
+    moves = bytes([0]) + bytes([0x47]) + struct.pack(">8h", 0, 0, 200, 200, 0, 200, 0, 0)
+    moves += bytes([0x87])  # eight zeros: nothing moves up or down
+    moves = struct.pack(">HHHHH", 1, 10, len(moves), 0xA000, 0x4000) + moves
+    tables = {
+        b"cmap": struct.pack(">HHHHL", 0, 1, 3, 10, 12)
+        + struct.pack(">HHLLLLLL", 12, 0, 28, 0, 1, 65, 65, 1),
+        b"fvar": struct.pack(">HHHHHHHH", 1, 0, 16, 2, 1, 20, 0, 8)
+        + b"wght"
+        + struct.pack(">lllHH", 400 << 16, 400 << 16, 900 << 16, 0, 256),
+        b"glyf": square,
+        b"gvar": struct.pack(">HHHHLHHL", 1, 0, 1, 0, 32, 2, 1, 32)
+        + struct.pack(">LLL", 0, 0, len(moves)),
+        b"head": struct.pack(">LLLLHH", 1 << 16, 0, 0, 0x5F0F3CF5, 0, 1000)
+        + bytes(16)
+        + struct.pack(">4hHHhhh", 0, 0, 600, 700, 0, 8, 2, 1, 0),
+        b"hhea": struct.pack(">Lhhh", 1 << 16, 700, 0, 0) + bytes(24) + struct.pack(">H", 2),
+        b"hmtx": struct.pack(">HhHh", 500, 0, 500, 0),
+        b"loca": struct.pack(">LLL", 0, 0, len(square)),
+        b"maxp": struct.pack(">LH", 0x5000, 2),
+    }
+    tables[b"gvar"] += moves
+    directory = struct.pack(">LHHHH", 1 << 16, len(tables), 128, 3, 16)
+    offset = len(directory) + 16 * len(tables)
+    body = b""
+    for tag, data in sorted(tables.items()):
+        directory += struct.pack(">4sLLL", tag, 0, offset + len(body), len(data))
+        body += data + bytes(-len(data) % 4)
+    return directory + body
+
+
 @pytest.mark.parametrize("family", ["sans", "display", "serif"])
 @pytest.mark.parametrize("weight", ["regular", "bold", "black"])
 def test_every_family_and_weight_can_set_four_scripts_and_common_signs(
@@ -90,6 +125,18 @@ def test_a_brands_font_is_tried_before_the_bundled_ones() -> None:
 
     assert first.face.name == "Vollkorn-Bold.ttf"
     assert [scaled.face for scaled in others] == [s.face for s in bundled_faces("sans", "bold")]
+
+
+@pytest.mark.parametrize(("weight", "width"), [("regular", 0.4), ("bold", 0.52), ("black", 0.6)])
+def test_a_font_with_a_weight_axis_is_set_to_the_weight_in_shape_and_advance(
+    tmp_path: Path, weight: Weight, width: float
+) -> None:
+    path = a_font_file(tmp_path, a_variable_font())
+
+    (run,) = shape_word("A", (0,), faces_for("sans", weight, path), Spacing())
+
+    assert run.right - run.left == pytest.approx(width, abs=0.001)
+    assert run.advance == pytest.approx(width + 0.1, abs=0.001)
 
 
 def test_a_letter_that_a_font_leaves_blank_is_taken_from_another(tmp_path: Path) -> None:

@@ -221,10 +221,15 @@ def test_lines_stand_apart_however_tight_the_leading() -> None:
 
 
 def test_a_sign_set_apart_by_a_space_does_not_begin_a_line() -> None:
-    block = a_block("Goûtez le café torréfié !", box=(330, 400), size_max=70.0)
+    text = "« Goûtez ! » — le café : 20 €"
 
-    assert len({word.line for word in block.words}) > 1
-    assert block.words[-1].line == block.words[-2].line
+    for width in range(150, 900, 30):
+        lines: dict[int, list[str]] = {}
+        for word, written in zip(a_block(text, box=(width, 400)).words, text.split(), strict=True):
+            lines.setdefault(word.line, []).append(written)
+
+        assert not {line[0] for line in lines.values()} & set("!»—:€")
+        assert lines[max(lines)] != ["«"]
 
 
 def test_a_no_break_space_holds_words_together() -> None:
