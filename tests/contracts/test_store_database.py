@@ -88,3 +88,17 @@ def test_a_database_that_cannot_be_used_says_so_and_keeps_the_password(url: str)
 
     assert caught.value.remedy
     assert "secret" not in str(caught.value)
+
+
+def test_a_read_sees_one_state_of_the_database_from_its_first_row_to_its_last(
+    db: Database,
+) -> None:
+    event = OutboxEvent(kind="k", subject="s", body={})
+    with db.read() as reading:
+        before = reading.execute(sa.select(sa.func.count()).select_from(outbox)).scalar_one()
+        with db.write() as connection:
+            record_event(connection, event, tenant=TENANT, now_us=1)
+
+        after = reading.execute(sa.select(sa.func.count()).select_from(outbox)).scalar_one()
+
+    assert (before, after) == (0, 0)

@@ -22,9 +22,10 @@ from cinefab.core.clock import SystemClock
 from cinefab.core.errors import Cancelled, StorageUnavailable, Unavailable, WorkerLost
 from cinefab.core.ids import JobId, RandomIds, WorkerId
 from cinefab.economics.prices import PriceBook, record_prices
-from cinefab.engine.durable import Durable, Status, system_url_for
+from cinefab.engine.durable import Durable, Status
 from cinefab.engine.heartbeat import Heartbeat
 from cinefab.engine.processes import LocalProcesses
+from cinefab.engine.system_database import system_url_for
 from cinefab.engine.wire import Fault
 from cinefab.ingest.fetch import Fetcher
 from cinefab.jobs.cancelling import absorb_leases_of, cancel_job, fail_job
@@ -74,7 +75,7 @@ class Studio:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(self, *_exception: object) -> None:
         self.close()
 
     def close(self) -> None:

@@ -34,19 +34,20 @@ def exit_for(error: errors.CinefabError) -> Exit:
 
 def exit_for_report(report: Mapping[str, object]) -> Exit:
     """Return the exit code of a job that ended, from its report."""
-    match report["status"]:
-        case "delivered":
-            return Exit.DELIVERED
-        case "refused":
-            return Exit.REFUSED
-        case "needs_person":
-            return Exit.NEEDS_PERSON
-    failure = report["failure"]
-    name = failure.get("error", "") if isinstance(failure, dict) else ""
-    kind = getattr(errors, name, errors.CinefabError)
-    if not (
-        isinstance(kind, type) and issubclass(kind, errors.BriefInvalid | errors.BudgetTooSmall)
-    ):
-        # A plug-in's own kind of bad brief names the place in it, as ours do.
-        return Exit.BAD_BRIEF if isinstance(failure, dict) and "field" in failure else Exit.FAULT
-    return Exit.BAD_BRIEF if issubclass(kind, errors.BriefInvalid) else Exit.BUDGET
+    by_status = {
+        "delivered": Exit.DELIVERED,
+        "refused": Exit.REFUSED,
+        "needs_person": Exit.NEEDS_PERSON,
+    }
+    known = by_status.get(str(report["status"]))
+    return known if known is not None else _exit_for_failure(report["failure"])
+
+
+def _exit_for_failure(failure: object) -> Exit:
+    if not isinstance(failure, dict):
+        return Exit.FAULT
+    kind = getattr(errors, str(failure.get("error")), None)
+    if isinstance(kind, type) and issubclass(kind, errors.BudgetTooSmall):
+        return Exit.BUDGET
+    # Whatever class it is of, an error that names a field of the brief is about the brief.
+    return Exit.BAD_BRIEF if "field" in failure else Exit.FAULT

@@ -43,9 +43,14 @@ def trace(subject: str, *, db: str | None, as_json: bool) -> None:
 
 def _show(traced: dict[str, Any]) -> None:
     entries = {entry["asset"]: entry for entry in traced["lineage"]}
+    shown: set[str] = set()
 
     def walk(asset: str, depth: int) -> None:
         entry = entries[asset]
+        if asset in shown:
+            click.echo(f"{'  ' * depth}{entry['kind']} {asset}  (as above)")
+            return
+        shown.add(asset)
         signed = "signed" if entry["record"]["holds"] else "SIGNATURE DOES NOT HOLD"
         cost = "" if entry["stage"] is None else f", {entry['ms']} ms, {usd(entry['cost_uusd'])}"
         click.echo(f"{'  ' * depth}{entry['kind']} {asset}  by {entry['made_by']}{cost}, {signed}")

@@ -60,6 +60,10 @@ class BriefInvalid(CinefabError):
         super().__init__(attempted=attempted, found=f"{field}: {found}", remedy=remedy)
         self.field = field
 
+    def as_dict(self) -> dict[str, str]:
+        """Return the report with the path to the place in the brief."""
+        return {**super().as_dict(), "field": self.field}
+
 
 class ReferenceRefused(BriefInvalid):
     """A reference that is missing, forbidden, private, broken or hostile."""

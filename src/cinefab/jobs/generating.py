@@ -135,6 +135,8 @@ def edges_by_weight(weighted: Sequence[tuple[AssetId, Relation, int]]) -> tuple[
     together: dict[tuple[AssetId, Relation], int] = {}
     for source, relation, weight in weighted:
         together[source, relation] = together.get((source, relation), 0) + weight
+    if not any(together.values()):
+        together = dict.fromkeys(together, 1)
     if not together:
         return ()
     shares = largest_remainder(WHOLE_BP, list(together.values()))
@@ -320,9 +322,7 @@ def _request(
         reference.name: kept_from_json(kept)
         for reference, kept in zip(order.brief.references, references, strict=True)
     }
-    logo = order.brief.brand.logo
-    shown = [*shot.references, *([logo] if logo is not None else [])]
-    used = {name: by_name[name] for name in shown}
+    used = {name: by_name[name] for name in shot.references}
     return {
         "input": shot.input,
         "seed": shot.seed,
@@ -348,7 +348,12 @@ def _sources(order: Order, shot: PlannedShot, references: Sequence[Json]) -> tup
         reference.name: kept_from_json(kept)
         for reference, kept in zip(order.brief.references, references, strict=True)
     }
-    shown = [(by_name[name].picture_asset, Relation.COMPONENT_OF, 1) for name in shot.references]
+    # A logo is seen in every shot, and nobody's share of a film is a share of its logo.
+    logo = order.brief.brand.logo
+    shown = [
+        (by_name[name].picture_asset, Relation.COMPONENT_OF, 0 if name == logo else 1)
+        for name in shot.references
+    ]
     masks = [
         (mask, Relation.INPUT_TO, 0)
         for name in shot.references

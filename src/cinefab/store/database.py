@@ -66,11 +66,17 @@ class Database:
     def _transaction(self, begin: str) -> Iterator[sa.Connection]:
         try:
             with self.engine.connect() as raw:
-                connection = raw.execution_options(**{_BEGIN: begin})
+                connection = raw.execution_options(**self._options(begin))
                 with connection.begin():
                     yield connection
         except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.InternalError) as error:
             raise _unavailable(self.engine.url, error) from error
+
+    def _options(self, begin: str) -> dict[str, str]:
+        # SQLite reads one state of the database by nature; PostgreSQL has to be asked for it.
+        if self.is_sqlite or begin == "IMMEDIATE":
+            return {_BEGIN: begin}
+        return {_BEGIN: begin, "isolation_level": "REPEATABLE READ"}
 
     def close(self) -> None:
         """Give back every connection."""
