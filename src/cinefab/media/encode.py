@@ -111,7 +111,9 @@ def encode(
     nothing behind.
     """
     with whole_file(path) as unfinished:
-        count = _write(frames, unfinished, size=size, fps=fps, settings=settings)
+        count = _write(
+            frames, unfinished, size=size, fps=fps, settings=settings, attempted=f"encode {path}"
+        )
         assert count > 0, "a segment has at least one frame"
         size_bytes = unfinished.stat().st_size
     return Encoded(frames=count, size_bytes=size_bytes)
@@ -161,8 +163,8 @@ def _write(
     size: Size,
     fps: Fraction,
     settings: EncoderSettings,
+    attempted: str,
 ) -> int:
-    attempted = f"encode {path.name}"
     count = 0
     with storage_errors(attempted):
         container = av.open(path, "w", format="mp4", container_options=mp4_options(fps))

@@ -41,7 +41,7 @@ def join(pieces: Sequence[Path], path: Path, *, fps: Fraction) -> Joined:
     """
     assert pieces, "a film has at least one piece"
     with whole_file(path) as unfinished:
-        frames = _copy(pieces, unfinished, fps=fps)
+        frames = _copy(pieces, unfinished, fps=fps, attempted=f"write {path}")
         size_bytes = unfinished.stat().st_size
     return Joined(frames=frames, size_bytes=size_bytes)
 
@@ -56,10 +56,10 @@ class _Format:
     configuration: bytes
 
 
-def _copy(pieces: Sequence[Path], path: Path, *, fps: Fraction) -> int:
+def _copy(pieces: Sequence[Path], path: Path, *, fps: Fraction, attempted: str) -> int:
     with opened(pieces[0]) as (_, first):
         wanted = replace(_format_of(first), fps=fps)
-        film = _Film(path, like=first, fps=fps)
+        film = _Film(path, like=first, fps=fps, attempted=attempted)
     with film:
         for piece in pieces:
             with opened(piece) as (container, stream):
@@ -72,9 +72,9 @@ def _copy(pieces: Sequence[Path], path: Path, *, fps: Fraction) -> int:
 class _Film:
     """The MP4 being written; a block that does not come to `finish` abandons it."""
 
-    def __init__(self, path: Path, *, like: VideoStream, fps: Fraction) -> None:
+    def __init__(self, path: Path, *, like: VideoStream, fps: Fraction, attempted: str) -> None:
         self.frames = 0
-        self._attempted = f"write {path.name}"
+        self._attempted = attempted
         self._frame_s = 1 / fps
         self._reorder = like.codec_context.reorder_depth
         self._finished = False
