@@ -9,6 +9,7 @@ from typing import Final
 import click
 
 import cinefab
+from cinefab.cli.log import log_in_lines
 
 _COMMANDS: Final[Mapping[str, str]] = {
     "make": "cinefab.cli.make:make",
@@ -40,6 +41,7 @@ class _Commands(click.Group):
 @click.version_option(cinefab.__version__, package_name="cinefab", prog_name="cinefab")
 def main() -> None:
     """Films made on demand: on time, signed, and costed."""
+    log_in_lines()
 
 
 if __name__ == "__main__":

@@ -120,6 +120,8 @@ _HOSTILE: Final[_Numbers] = {
 
 @dataclass(frozen=True, slots=True)
 class _Architecture:
+    """How the kernel names a machine, and which column of the tables has its call numbers."""
+
     audit_word: int
     column: int
 
