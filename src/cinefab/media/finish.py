@@ -89,14 +89,19 @@ class Finisher:
 
 def to_rgb(frame: Frame) -> Rgb:
     """Return a frame as full-range sRGB, shape (height, width, 3); chroma is repeated."""
+    return part_to_rgb(frame, left=0, top=0, right=frame.shape[1], bottom=frame.shape[0] * 2 // 3)
+
+
+def part_to_rgb(frame: Frame, *, left: int, top: int, right: int, bottom: int) -> Rgb:
+    """Return a rectangle of a frame as sRGB; its sides must be even."""
+    assert (left | top | right | bottom) % 2 == 0, "chroma has half the resolution"
     height, width = frame.shape[0] * 2 // 3, frame.shape[1]
-    quarter = width * height // 4
-    luma = (frame[:height].astype(np.float32) - 16) * np.float32(255 / 219)
-    chroma = (frame[height:].reshape(-1).astype(np.float32) - 128) * np.float32(255 / 224)
-    half = (height // 2, width // 2)
-    blue = chroma[:quarter].reshape(half).repeat(2, axis=0).repeat(2, axis=1)
-    red = chroma[quarter:].reshape(half).repeat(2, axis=0).repeat(2, axis=1)
-    rgb = np.empty((height, width, 3), np.float32)
+    rows, columns = slice(top // 2, bottom // 2), slice(left // 2, right // 2)
+    planes = frame[height:].reshape(2, height // 2, width // 2)[:, rows, columns]
+    chroma = (planes.astype(np.float32) - 128) * np.float32(255 / 224)
+    blue, red = chroma.repeat(2, axis=1).repeat(2, axis=2)
+    luma = (frame[top:bottom, left:right].astype(np.float32) - 16) * np.float32(255 / 219)
+    rgb = np.empty((*luma.shape, 3), np.float32)
     rgb[..., 0] = luma + np.float32(1.5748) * red
     rgb[..., 1] = luma - np.float32(0.187324) * blue - np.float32(0.468124) * red
     rgb[..., 2] = luma + np.float32(1.8556) * blue

@@ -44,7 +44,10 @@ class Setting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copy:
-    """A caption in its place; `bounds` holds all of it when it has arrived."""
+    """A caption in its place; `bounds` holds all of it when it has arrived.
+
+    `drift_px` is from how far below its place (above, if negative) it floats in.
+    """
 
     block: TypeBlock
     bounds: Box
@@ -52,6 +55,7 @@ class Copy:
     start_s: float
     settled_s: float
     line_px: float
+    drift_px: float
 
     def draw(self, canvas: Canvas, at: Moment, ink: Colour) -> None:
         """Draw as much of it as has arrived."""
@@ -74,11 +78,11 @@ class Copy:
         if away > 0:
             match self.entrance:
                 case Entrance.RISE:
-                    clip = (clip[0], y - 1, clip[2], y + height + 1)
-                    y += away * (height + 2)
+                    clip = (clip[0], y, clip[2], y + height)
+                    y += away * height
                 case Entrance.DRIFT:
                     opacity = share
-                    y += away * 0.35 * self.line_px
+                    y += away * self.drift_px
                 case Entrance.SLIDE:
                     edge = self.line_px * 0.2
                     clip = (self.bounds.left - edge, 0.0, self.bounds.right + edge, clip[3])
@@ -138,6 +142,10 @@ def place_copy(
     top = box.top + spare * {"top": 0.0, "middle": 0.5, "bottom": 1.0}[setting.anchor]
     # Whole pixels, so that type which has arrived is as sharp as it was drawn.
     left, top = float(round(left)), float(round(top))
+    line = block.size_px * setting.style.leading
+    # Type that floats in does not leave the safe area on its way.
+    drift = 0.35 * line
+    below = min(drift, box.bottom - top - block.height_px)
     start = min(0.22, 0.06 * shot_s)
     return Copy(
         block=block,
@@ -145,5 +153,6 @@ def place_copy(
         entrance=entrance,
         start_s=start,
         settled_s=start + min(_ARRIVAL_MAX_S, _ARRIVAL_SHARE * shot_s - start),
-        line_px=block.size_px * setting.style.leading,
+        line_px=line,
+        drift_px=-min(drift, top - box.top) if setting.anchor == "bottom" else below,
     )

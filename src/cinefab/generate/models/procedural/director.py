@@ -17,22 +17,24 @@ from cinefab.core.canonical import canonical_json
 from cinefab.generate.backend import TakeRequest
 from cinefab.generate.models.procedural.copy import Entrance
 from cinefab.generate.models.procedural.kit import Kit, Scene
+from cinefab.generate.models.procedural.layers import Cover
 from cinefab.generate.models.procedural.logo import logo_layer
 from cinefab.generate.models.procedural.motion import Moment, moment_of
 from cinefab.generate.models.procedural.palette import palette_of
 from cinefab.generate.models.procedural.pictures import Photo, load_photo
-from cinefab.generate.models.procedural.readable import Reading, reading_over
+from cinefab.generate.models.procedural.readable import Reading, even_part, reading_over
 from cinefab.generate.models.procedural.scene import build_scene, layout_of
 from cinefab.generate.models.procedural.shot import ShotInput, read_shot
-from cinefab.generate.models.procedural.stage import Stage
-from cinefab.media.finish import Finisher, to_rgb
+from cinefab.generate.models.procedural.stage import Box, Stage
+from cinefab.media.finish import Finisher, part_to_rgb
 from cinefab.media.frames import Frame, Rgb
 from cinefab.media.lut import Lut, load_lut
 from cinefab.media.typeset import TypeStyle
 
 _SHOTS_KEPT: Final = 3
 _PHOTOS_KEPT: Final = 6
-_SAMPLES: Final = (0.0, 0.35, 0.7, 1.0)
+# Denser at first: that is when light sweeps over the product and things still arrive.
+_SAMPLES: Final = (0.0, 0.1, 0.2, 0.32, 0.45, 0.7, 1.0)
 
 _VOICES: Final = (
     TypeStyle(family="display", weight="black", tracking_em=0.0, leading=1.04, uppercase=True),
@@ -100,20 +102,18 @@ class _Shot:
     def settle(self, *, logo: str | None) -> None:
         """Choose ink and scrim, and give the logo its place, from what is really there."""
         scene, kit = self._scene, self._kit
-        samples: list[Rgb] = []
-        if logo is not None or scene.copy is not None:
-            samples = self._samples()
         if logo is not None:
             mark = logo_layer(
                 self._request.references[logo],
                 self._request.masks.get(logo),
                 scene.logo,
-                samples,
+                self._samples(even_part(scene.logo, kit.stage), None),
+                kit.stage,
                 kit.palette,
             )
             self._scene = replace(scene, front=[*scene.front, mark])
         if scene.copy is not None:
-            self._reading = reading_over(samples, scene, kit.stage, kit.palette)
+            self._reading = reading_over(self._samples, scene, kit.stage, kit.palette)
 
     def frame(self, number: int) -> Frame:
         """Draw one frame, counted from the shot's start."""
@@ -129,7 +129,8 @@ class _Shot:
             scene.copy.draw(canvas, at, reading.ink)
         return self._finisher.finish(canvas, frame=number, look=scene.look)
 
-    def _samples(self) -> list[Rgb]:
+    def _samples(self, part: Box, scrim: Cover | None) -> list[Rgb]:
+        """Draw a part of several frames of the readable time, without type and grain."""
         request, copy = self._request, self._scene.copy
         first = 0 if copy is None else round(float(copy.settled_s * 0.5 * request.fps))
         last = max(first, request.shot_frames - 1)
@@ -138,8 +139,19 @@ class _Shot:
             number = round(first + (last - first) * share)
             for layer in self._scene.back:
                 layer.draw(self._canvas, self._moment(number))
+            if scrim is not None:
+                scrim.draw(self._canvas, self._moment(number))
             look = replace(self._scene.look, grain=0.0, flat_grain=0.0)
-            taken.append(to_rgb(self._finisher.finish(self._canvas, frame=number, look=look)))
+            frame = self._finisher.finish(self._canvas, frame=number, look=look)
+            taken.append(
+                part_to_rgb(
+                    frame,
+                    left=int(part.left),
+                    top=int(part.top),
+                    right=int(part.right),
+                    bottom=int(part.bottom),
+                )
+            )
         return taken
 
     def _moment(self, number: int) -> Moment:

@@ -15,7 +15,7 @@ from cinefab.core.errors import ReferenceRefused
 from cinefab.generate.models.procedural.motion import Moment, arrive
 from cinefab.generate.models.procedural.palette import Palette, contrast
 from cinefab.generate.models.procedural.raster import blend_picture
-from cinefab.generate.models.procedural.stage import Box
+from cinefab.generate.models.procedural.stage import Box, Stage
 from cinefab.media.finish import Canvas
 from cinefab.media.frames import Rgb
 
@@ -44,32 +44,26 @@ class Mark:
 
 
 def logo_layer(
-    path: Path, mask: Path | None, box: Box, samples: Sequence[Rgb], palette: Palette
+    path: Path, mask: Path | None, box: Box, samples: Sequence[Rgb], stage: Stage, palette: Palette
 ) -> Mark:
     """Return the logo fitted into `box`, at the side of it that is nearer to the frame's edge.
+
+    `samples` are what is behind the box at several moments.
 
     Without a mask, an even ground around the mark is taken to be paper and left out. Raises
     `ReferenceRefused` when the picture cannot be read.
     """
     texture = _fitted(_read(path, mask), box)
-    height, width = texture.shape[:2]
-    frame_width = samples[0].shape[1]
-    nearer_left = box.left < frame_width - box.right
+    width = texture.shape[1]
+    nearer_left = box.left < stage.width - box.right
     left = round(box.left if nearer_left else box.right - width)
     top = round(box.top)
-    behind = np.mean(
-        [
-            rgb[top : top + height, left : left + width].reshape(-1, 3).mean(axis=0)
-            for rgb in samples
-        ],
-        axis=0,
-    )
+    behind = np.mean([rgb.reshape(-1, 3).mean(axis=0) for rgb in samples], axis=0)
     own = np.average(
         texture[..., :3].reshape(-1, 3), axis=0, weights=texture[..., 3].reshape(-1) + 1e-3
     )
     if contrast([float(v) for v in own], [float(v) for v in behind]) < _SEEN_MIN:
-        texture, pad = _on_plate(texture, palette, own)
-        left = left if nearer_left else left - 2 * pad
+        texture = _on_plate(texture, palette, own)
     return Mark(texture, left, top)
 
 
@@ -109,7 +103,7 @@ def _fitted(texture: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
 
 def _on_plate(
     texture: NDArray[np.uint8], palette: Palette, own: NDArray[np.float64]
-) -> tuple[NDArray[np.uint8], int]:
+) -> NDArray[np.uint8]:
     colour = [float(v) for v in own]
     ground = max((palette.paper, palette.deep), key=lambda each: contrast(each, colour))
     height, width = texture.shape[:2]
@@ -122,4 +116,4 @@ def _on_plate(
     share = inner[..., 3:].astype(np.float32) / 255
     part = plate[pad : pad + small[1], pad : pad + small[0], :3]
     part[...] = (part + (inner[..., :3] - part.astype(np.float32)) * share + 0.5).astype(np.uint8)
-    return plate, 0
+    return plate

@@ -6,14 +6,15 @@ readable time, finished as it will be, and measured where the letters will stand
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cinefab.generate.models.procedural.copy import Copy
 from cinefab.generate.models.procedural.kit import Scene
 from cinefab.generate.models.procedural.layers import Cover
 from cinefab.generate.models.procedural.palette import Colour, Palette, mix
@@ -25,8 +26,10 @@ RATIO_MIN: Final = 4.5
 
 # A margin for what moves between the moments that are measured, and for the encoder.
 _RATIO_AIM: Final = 5.2
-_SCRIM_STEPS: Final = tuple(step / 50 for step in range(48))
+_SCRIM_STEPS: Final = tuple(step / 25 for step in range(25))
 _SOFT_SHARE: Final = 0.30
+
+_Colours: TypeAlias = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,62 +40,96 @@ class Reading:
     scrim: Cover | None
 
 
-def reading_over(samples: Sequence[Rgb], scene: Scene, stage: Stage, palette: Palette) -> Reading:
-    """Return ink and scrim for a scene's type; `samples` are finished frames without it."""
-    assert scene.copy is not None, "without a caption nothing has to be read"
-    region = scene.copy.bounds.grown(1.5 * stage.unit)
-    seen = _extremes(samples, region)
-    found: list[tuple[float, float, Colour, Colour]] = []
-    for ink, scrim in (
-        (palette.paper, mix(palette.deep, (0, 0, 0), 0.25)),
-        (palette.deep, palette.paper),
-        ((255, 255, 255), (0, 0, 0)),
-        ((0, 0, 0), (255, 255, 255)),
-    ):
+Sample: TypeAlias = Callable[[Box, Cover | None], Sequence[Rgb]]
+"""Gives a part of several finished frames without type, over a scrim if one is handed in."""
+
+
+def reading_over(sample: Sample, scene: Scene, stage: Stage, palette: Palette) -> Reading:
+    """Return ink and scrim for a scene's type, looking at what is really behind its letters."""
+    copy = scene.copy
+    assert copy is not None, "without a caption nothing has to be read"
+    region = even_part(copy.bounds.grown(2 * stage.unit), stage)
+    near = _near_letters(copy, region, max(3, round(1.2 * stage.unit)))
+
+    def behind(scrim: Cover | None) -> _Colours:
+        parts = [
+            cv2.resize(rgb, near.shape[::-1], interpolation=cv2.INTER_AREA)[near]
+            for rgb in sample(region, scrim)
+        ]
+        return np.concatenate(parts).astype(np.float32)
+
+    ink, scrim_colour, strength = _cheapest(behind(None), palette)
+    while strength > 0:
+        scrim = _scrim(region, scene, stage, scrim_colour, strength)
+        # The finish bends what the scrim has mixed, so what was computed is looked at again.
+        if _can_read(behind(scrim), ink) or strength == 1:
+            return Reading(ink, scrim)
+        strength = min(1.0, strength + 0.06)
+    return Reading(ink, None)
+
+
+def _cheapest(seen: _Colours, palette: Palette) -> tuple[Colour, Colour, float]:
+    """Ink, colour and strength of the scrim it needs: none if possible, else rather a dark one."""
+    choices = (
+        (palette.paper, mix(palette.deep, (0, 0, 0), 0.5), 0.0),
+        (palette.deep, palette.paper, 0.45),
+        ((255, 255, 255), (0, 0, 0), 0.4),
+        ((0, 0, 0), (255, 255, 255), 0.9),
+    )
+    found: list[tuple[float, Colour, Colour, float]] = []
+    for ink, scrim, penalty in choices:
         strength = _strength_needed(seen, ink, scrim)
-        # Light type over a darkened picture is what film has always done: prefer it.
-        penalty = 0.25 if sum(ink) < sum(scrim) else 0.0
-        penalty += 0.4 if ink in ((255, 255, 255), (0, 0, 0)) else 0.0
         if strength is not None:
-            found.append((strength + penalty, strength, ink, scrim))
-    assert found, "white on black can be read over anything"
-    _, strength, ink, scrim = min(found)
-    if strength == 0:
-        return Reading(ink, None)
-    return Reading(ink, _scrim(region, scene, stage, scrim, strength))
+            cost = strength + penalty if strength > 0 else penalty / 100
+            found.append((cost, ink, scrim, strength))
+    assert found, "white over black can be read over anything"
+    _, ink, scrim, strength = min(found)
+    return ink, scrim, strength
 
 
-def _extremes(samples: Sequence[Rgb], region: Box) -> NDArray[np.float32]:
-    """Every colour behind the type, without its grain, shape (n, 3)."""
-    found = []
-    for rgb in samples:
-        top, left = max(0, int(region.top)), max(0, int(region.left))
-        part = rgb[top : int(region.bottom) + 1, left : int(region.right) + 1]
-        size = (max(1, part.shape[1] // 3), max(1, part.shape[0] // 3))
-        found.append(cv2.resize(part, size, interpolation=cv2.INTER_AREA).reshape(-1, 3))
-    return np.concatenate(found).astype(np.float32)
+def even_part(box: Box, stage: Stage) -> Box:
+    """Return the part of the frame that holds `box`, with even sides."""
+    left, top = int(max(0, box.left)) & ~1, int(max(0, box.top)) & ~1
+    right, bottom = int(min(stage.width, box.right + 2)), int(min(stage.height, box.bottom + 2))
+    return Box(left, top, right & ~1, bottom & ~1)
 
 
-def _strength_needed(seen: NDArray[np.float32], ink: Colour, scrim: Colour) -> float | None:
+def _near_letters(copy: Copy, region: Box, reach: int) -> NDArray[np.bool_]:
+    """Where in `region`, at a half of its size, a pixel is close enough to a letter to matter."""
+    cover = np.zeros((int(region.height), int(region.width)), np.uint8)
+    for word in copy.block.words:
+        x = int(copy.bounds.left + word.x_px - region.left)
+        y = int(copy.bounds.top + word.y_px - region.top)
+        height, width = word.coverage.shape
+        part = cover[y : y + height, x : x + width]
+        np.maximum(part, word.coverage[: part.shape[0], : part.shape[1]], out=part)
+    wide = cv2.dilate(cover, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
+    half = (max(1, cover.shape[1] // 2), max(1, cover.shape[0] // 2))
+    return np.asarray(cv2.resize(wide, half, interpolation=cv2.INTER_AREA) > 0, np.bool_)
+
+
+def _strength_needed(seen: _Colours, ink: Colour, scrim: Colour) -> float | None:
     """The least opacity of a scrim that lets `ink` be read everywhere, or None."""
-    light = _luminance(np.array([ink], np.float32))[0]
     over = np.array(scrim, np.float32)
-    is_light = light > _luminance(over[None])[0]
-    # The colours that matter are few: those nearest to the ink.
-    order = np.argsort(_luminance(seen))
-    count = max(1, len(order) // 50)
-    worst = seen[order[-count:]] if is_light else seen[order[:count]]
     for strength in _SCRIM_STEPS:
-        mixed = _luminance(worst + (over - worst) * np.float32(strength))
-        low, high = (mixed, light) if is_light else (light, mixed)
-        ratios = (np.maximum(low, high) + 0.05) / (np.minimum(low, high) + 0.05)
-        side = mixed < light if is_light else mixed > light
-        if bool(side.all()) and float(np.percentile(ratios, 10)) >= _RATIO_AIM:
+        if _can_read(seen + (over - seen) * np.float32(strength), ink):
             return strength
     return None
 
 
-def _luminance(rgb: NDArray[np.float32]) -> NDArray[np.float32]:
+def _can_read(seen: _Colours, ink: Colour) -> bool:
+    """Whether `ink` stands out from nearly all of the colours, being lighter or darker than all.
+
+    One in two hundred is left out: a spark of light beside a letter takes nothing from it.
+    """
+    behind, own = _luminance(seen), float(_luminance(np.array([ink], np.float32))[0])
+    low, high = np.percentile(behind, [0.5, 99.5])
+    if own >= high:
+        return (own + 0.05) / (float(high) + 0.05) >= _RATIO_AIM
+    return own <= low and (float(low) + 0.05) / (own + 0.05) >= _RATIO_AIM
+
+
+def _luminance(rgb: _Colours) -> NDArray[np.float32]:
     share = rgb / np.float32(255)
     linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
     return np.asarray(linear @ np.array([0.2126, 0.7152, 0.0722]), np.float32)
