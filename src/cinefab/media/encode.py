@@ -176,10 +176,10 @@ def _write(
             picture.pts = count
             picture.time_base = 1 / fps
             with storage_errors(attempted):
-                _mux(container, stream, picture)
+                container.mux(stream.encode(picture))
             count += 1
         with storage_errors(attempted):
-            _mux(container, stream, None)
+            container.mux(stream.encode(None))
     except BaseException:
         abandon(container)
         raise
@@ -223,9 +223,3 @@ def _picture(frame: Frame, size: Size) -> VideoFrame:
         return VideoFrame.from_numpy_buffer(frame, format="yuv420p")
     # PyAV 18 lends a buffer only to heights that four divides; others are copied.
     return VideoFrame.from_ndarray(frame, format="yuv420p")
-
-
-def _mux(container: OutputContainer, stream: VideoStream, picture: VideoFrame | None) -> None:
-    for packet in stream.encode(picture):
-        packet.duration = 1  # without it the muxer guesses the last frame's, or leaves it at zero
-        container.mux(packet)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import resource
+import struct
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -103,6 +104,27 @@ def test_the_same_pieces_give_the_same_film_with_its_index_in_front(tmp_path: Pa
     film = (tmp_path / "first.mp4").read_bytes()
     assert film == (tmp_path / "second.mp4").read_bytes()
     assert film.index(b"moov") < film.index(b"mdat")
+
+
+@pytest.mark.parametrize("fps", [Fraction(24), Fraction(30000, 1001)])
+def test_the_films_own_clock_is_exact_too(tmp_path: Path, fps: Fraction) -> None:
+    piece = a_piece(tmp_path / "piece.mp4", 7, fps=fps)
+
+    join([piece, piece], tmp_path / "film.mp4", fps=fps)
+
+    film = (tmp_path / "film.mp4").read_bytes()
+    ticks_per_s, movie_ticks = struct.unpack_from(">II", film, film.index(b"mvhd") + 16)
+    (shown_ticks,) = struct.unpack_from(">I", film, film.index(b"elst") + 12)
+    assert Fraction(movie_ticks, ticks_per_s) == Fraction(shown_ticks, ticks_per_s) == 14 / fps
+
+
+def test_nothing_in_a_film_tells_when_or_by_which_library_it_was_written(tmp_path: Path) -> None:
+    join([a_piece(tmp_path / "piece.mp4", 3)], tmp_path / "film.mp4", fps=FPS)
+
+    with av.open(tmp_path / "film.mp4") as container:
+        told = {**container.metadata, **container.streams.video[0].metadata}
+
+    assert not {"encoder", "creation_time"} & set(told)
 
 
 @pytest.mark.parametrize(
