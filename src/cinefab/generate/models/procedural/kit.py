@@ -191,13 +191,14 @@ class Kit:
         if glow is not None:
             x = (np.arange(width, dtype=np.float32) / width - self.stage.x(glow[0]) / width) * 1.3
             y = np.arange(height, dtype=np.float32) / height - glow[1]
-            far = x[None, :] ** 2 + y[:, None] ** 2
-            share = np.exp(-far * 3.2) * np.float32(glow[2])
-            lit = np.array(mix(colour, (255, 250, 240), 0.5), np.float32)
-            own = np.array(colour, np.float32)
-            values = own + (lit - own) * share[..., None]
+            # A bell over the distance is the product of two bells.
+            across, down = np.exp(-3.2 * x * x), np.exp(-3.2 * y * y) * np.float32(glow[2])
             rng = np.random.default_rng(self.chance.getrandbits(32))
-            canvas[..., :3] = dithered(np.asarray(values, np.float32), rng)
+            noise = rng.random((height, width), np.float32)
+            lit = mix(colour, (255, 250, 240), 0.5)
+            for k in range(3):
+                light = np.outer(down * np.float32(lit[k] - colour[k]), across)
+                canvas[..., k] = light + noise + np.float32(colour[k])
         return Ground(canvas)
 
     def growing_rule(
@@ -311,20 +312,24 @@ def _on_its_shadow(
         shift = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, down * reach]])
         lower = cv2.warpAffine(soft, shift, size)
         lit *= 1 - lower * np.float32(strength * share)
-    dark = cv2.resize(1 - lit, full, interpolation=cv2.INTER_LINEAR)
+    dark = 1 - lit
     # Fades to nothing before the texture ends, or its border would show.
-    share_x = np.minimum(np.arange(full[0]), np.arange(full[0])[::-1]) / (0.5 * pad)
-    share_y = np.minimum(np.arange(full[1]), np.arange(full[1])[::-1]) / (0.5 * pad)
-    dark *= np.minimum(share_x, 1)[None, :].astype(np.float32)
-    dark *= np.minimum(share_y, 1)[:, None].astype(np.float32)
+    x, y = np.arange(size[0]), np.arange(size[1])
+    soft_edge = 0.5 * pad / step
+    dark *= np.clip(np.minimum(x, x[::-1]) / soft_edge, 0, 1).astype(np.float32)
+    dark *= np.clip(np.minimum(y, y[::-1]) / soft_edge, 0, 1).astype(np.float32)[:, None]
+    shade = cv2.resize(dark, full, interpolation=cv2.INTER_LINEAR)
     on = np.empty((full[1], full[0], 4), np.uint8)
     on[..., :3] = colour
-    on[..., 3] = np.round(dark * 255)
+    on[..., 3] = cv2.convertScaleAbs(shade, alpha=255)
     part = on[pad : pad + height, pad : pad + width]
-    own = texture[..., 3:].astype(np.float32) / 255
-    below = part[..., 3:].astype(np.float32) / 255 * (1 - own)
-    both = own + below
-    mixed = texture[..., :3] * own + np.array(colour, np.float32) * below
-    part[..., :3] = np.round(mixed / np.maximum(both, 1e-4))
-    part[..., 3:] = np.round(both * 255)
+    inside = texture[..., 3] == 255
+    edge = (texture[..., 3] > 0) & ~inside
+    own = texture[edge].astype(np.float32)
+    share = own[:, 3:] / 255
+    below = part[edge][:, 3:].astype(np.float32) / 255 * (1 - share)
+    both = share + below
+    part[inside] = texture[inside]
+    mixed = own[:, :3] * share + np.array(colour, np.float32) * below
+    part[edge] = np.round(np.concatenate([mixed / both, both * 255], axis=1))
     return on

@@ -81,7 +81,8 @@ def blurred(plate: Floats, sigma_share: float) -> Floats:
 
 def dithered(values: Floats, rng: np.random.Generator) -> Rgb:
     """Round to 8 bits with noise of one code value, so that soft gradients do not band."""
-    noise = rng.random(values.shape, np.float32)
+    # One noise for all three channels: as good against bands, and made in a third of the time.
+    noise = rng.random(values.shape[:2], np.float32)[..., None]
     return np.asarray(np.clip(np.floor(values + noise), 0, 255), np.uint8)
 
 

@@ -26,8 +26,13 @@ RATIO_MIN: Final = 4.5
 
 # A margin for what moves between the moments that are measured, and for the encoder.
 _RATIO_AIM: Final = 5.2
-_SCRIM_STEPS: Final = tuple(step / 25 for step in range(25))
+_SCRIM_STEPS: Final = 24
+_COLOURS_MAX: Final = 30_000
 _SOFT_SHARE: Final = 0.30
+_LINEAR: Final = np.array(
+    [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in np.arange(256) / 255],
+    np.float32,
+)
 
 _Colours: TypeAlias = NDArray[np.float32]
 
@@ -56,7 +61,8 @@ def reading_over(sample: Sample, scene: Scene, stage: Stage, palette: Palette) -
             cv2.resize(rgb, near.shape[::-1], interpolation=cv2.INTER_AREA)[near]
             for rgb in sample(region, scrim)
         ]
-        return np.concatenate(parts).astype(np.float32)
+        colours = np.concatenate(parts)
+        return colours[:: 1 + len(colours) // _COLOURS_MAX].astype(np.float32)
 
     ink, scrim_colour, strength = _cheapest(behind(None), palette)
     while strength > 0:
@@ -111,10 +117,20 @@ def _near_letters(copy: Copy, region: Box, reach: int) -> NDArray[np.bool_]:
 def _strength_needed(seen: _Colours, ink: Colour, scrim: Colour) -> float | None:
     """The least opacity of a scrim that lets `ink` be read everywhere, or None."""
     over = np.array(scrim, np.float32)
-    for strength in _SCRIM_STEPS:
-        if _can_read(seen + (over - seen) * np.float32(strength), ink):
-            return strength
-    return None
+
+    def enough(step: int) -> bool:
+        return _can_read(seen + (over - seen) * np.float32(step / _SCRIM_STEPS), ink)
+
+    if enough(0):
+        return 0.0
+    if not enough(_SCRIM_STEPS):
+        return None
+    # More of a scrim never reads worse.
+    low, high = 0, _SCRIM_STEPS
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high / _SCRIM_STEPS
 
 
 def _can_read(seen: _Colours, ink: Colour) -> bool:
@@ -130,9 +146,8 @@ def _can_read(seen: _Colours, ink: Colour) -> bool:
 
 
 def _luminance(rgb: _Colours) -> NDArray[np.float32]:
-    share = rgb / np.float32(255)
-    linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
-    return np.asarray(linear @ np.array([0.2126, 0.7152, 0.0722]), np.float32)
+    linear = _LINEAR[np.clip(rgb + np.float32(0.5), 0, 255).astype(np.uint8)]
+    return np.asarray(linear @ np.array([0.2126, 0.7152, 0.0722], np.float32), np.float32)
 
 
 def _scrim(region: Box, scene: Scene, stage: Stage, colour: Colour, strength: float) -> Cover:
