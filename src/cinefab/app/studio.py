@@ -1,7 +1,6 @@
 """The whole studio in one process: parts are made from settings, joined, started and stopped here.
 
-What takes long to start is started first and in the background: while rendering processes and
-the sandbox load, this process goes on with the durable engine.
+What takes long to start is started elsewhere and early (`app/warmth.py`).
 """
 
 from __future__ import annotations
@@ -14,9 +13,9 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any, Final, Self
 
-from cinefab.app.on_demand import OnDemand
 from cinefab.app.plugins import find_plugins, load_plugin
 from cinefab.app.settings import Settings
+from cinefab.app.warmth import Warmth
 from cinefab.core.brief import Brief
 from cinefab.core.clock import SystemClock
 from cinefab.core.errors import Cancelled, StorageUnavailable, Unavailable, WorkerLost
@@ -24,7 +23,6 @@ from cinefab.core.ids import JobId, RandomIds, WorkerId
 from cinefab.economics.prices import PriceBook, record_prices
 from cinefab.engine.durable import Durable, Status
 from cinefab.engine.heartbeat import Heartbeat
-from cinefab.engine.processes import LocalProcesses
 from cinefab.engine.system_database import system_url_for
 from cinefab.engine.wire import Fault
 from cinefab.ingest.fetch import Fetcher
@@ -35,9 +33,7 @@ from cinefab.jobs.report import build_report
 from cinefab.jobs.stages import CPU
 from cinefab.jobs.workshop import FoundCheck, Model, Progress, Workshop
 from cinefab.media.encode import encoder_version
-from cinefab.media.finish import machine_signature
-from cinefab.media.sandbox.outcome import Confinement, SandboxLimits
-from cinefab.media.sandbox.sandbox import Sandbox
+from cinefab.media.machine import machine_signature
 from cinefab.provenance.authority import open_authority
 from cinefab.record.commit import Recorder
 from cinefab.schedule.slots import Slots
@@ -49,19 +45,25 @@ from cinefab.tenancy.local import LOCAL_PRINCIPAL, LOCAL_TENANT, record_local_te
 APPLICATION_VERSION: Final = "1"
 """Goes up when jobs that began under the release before cannot be finished by this one."""
 
-_DECODE_TASK: Final = "cinefab.media.sandbox.pictures:decode"
 _LOOK_EVERY_S: Final = 0.5
-_PRELOAD: Final = ("cinefab.generate.take",)
 
 
 class Studio:
     """A running studio: makes films, resumes what others left unfinished, and closes cleanly."""
 
-    def __init__(self, settings: Settings, *, tell: Callable[[Progress], None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        tell: Callable[[Progress], None],
+        warmth: Warmth | None = None,
+    ) -> None:
         self.settings = settings
         self._stack = ExitStack()
+        warmth = warmth or Warmth(settings)
+        self._stack.callback(warmth.close)
         try:
-            self.shop = self._assemble(settings, tell)
+            self.shop = self._assemble(settings, tell, warmth)
         except BaseException:
             self._stack.close()
             raise
@@ -96,8 +98,6 @@ class Studio:
             out=self.settings.out,
             requested_us=requested_us,
         )
-        if not opened.known_brief:
-            self._warm()
         try:
             return self._finish(opened)
         except KeyboardInterrupt:
@@ -155,17 +155,13 @@ class Studio:
             return False
         return True
 
-    def _warm(self) -> None:
-        compute = self.shop.compute
-        assert isinstance(compute, OnDemand), "the studio made it"
-        compute.start()
-        self.shop.sandbox.warm(_DECODE_TASK)
-
     def _take_over(self, worker: WorkerId) -> None:
         absorb_leases_of(self.shop, worker)
         self.shop.durable.adopt([worker])
 
-    def _assemble(self, settings: Settings, tell: Callable[[Progress], None]) -> Workshop:
+    def _assemble(
+        self, settings: Settings, tell: Callable[[Progress], None], warmth: Warmth
+    ) -> Workshop:
         clock = SystemClock()
         ids = RandomIds(clock)
         db = Database(settings.db_url, durability=settings.durability)
@@ -179,10 +175,6 @@ class Studio:
         worker = WorkerId(ids.new("wrk"))
         scratch = settings.home / "scratch" / worker
         self._stack.callback(shutil.rmtree, scratch, ignore_errors=True)
-        pool = OnDemand(LocalProcesses(settings.worker_count, preload=_PRELOAD))
-        self._stack.callback(pool.close)
-        sandbox = Sandbox(SandboxLimits(), confinement=Confinement(settings.sandbox))
-        self._stack.callback(sandbox.close)
         return Workshop(
             tenant=LOCAL_TENANT,
             principal=LOCAL_PRINCIPAL,
@@ -199,9 +191,9 @@ class Studio:
                 durability=settings.durability,
                 application_version=APPLICATION_VERSION,
             ),
-            compute=pool,
+            compute=warmth.compute,
             slots=Slots({CPU: settings.worker_count}),
-            sandbox=sandbox,
+            sandbox=warmth.sandbox,
             fetcher=Fetcher(allow_networks=settings.allow_networks),
             models={name: _model(point) for name, point in find_plugins("models").items()},
             checks=tuple(_check(point) for _, point in sorted(find_plugins("checks").items())),

@@ -63,17 +63,26 @@ def make_brief(
     as_json: bool = False,
 ) -> Mapping[str, Any]:
     """Make a film with progress on the screen, print what came of it, and return its report."""
-    from cinefab.app.settings import load_settings  # noqa: PLC0415 - `--help` needs none of it
-    from cinefab.app.studio import Studio  # noqa: PLC0415 - as above
-    from cinefab.cli.progress import ProgressView  # noqa: PLC0415 - as above
+    from cinefab.app.hints import note_made, was_made  # noqa: PLC0415 - `--help` needs none of it
+    from cinefab.app.plugins import find_plugins  # noqa: PLC0415 - as above
+    from cinefab.app.settings import load_settings  # noqa: PLC0415 - as above
+    from cinefab.app.warmth import Warmth  # noqa: PLC0415 - as above
     from cinefab.core.clock import SystemClock  # noqa: PLC0415 - as above
     from cinefab.ingest.brief import load_brief  # noqa: PLC0415 - as above
 
     requested_us = process_started_us()
     wanted = load_brief(brief, now_us=SystemClock().now_us(), overrides=overrides)
     settings = load_settings({"db": db, "blobs": blobs, "out": out})
+    warmth = Warmth(settings)
+    if not was_made(settings, wanted):
+        model = find_plugins("models").get(wanted.model)
+        warmth.start(None if model is None else model.value)
+    # The other half of what is slow to start: imported while those processes load.
+    from cinefab.app.studio import Studio  # noqa: PLC0415 - see above
+    from cinefab.cli.progress import ProgressView  # noqa: PLC0415 - see above
+
     view = ProgressView(quiet=as_json)
-    with Studio(settings, tell=view.tell) as studio:
+    with Studio(settings, tell=view.tell, warmth=warmth) as studio:
         if studio.authority_created and not as_json:
             click.echo(
                 f"Created a development authority in {settings.home / 'authority'}: "
@@ -82,6 +91,8 @@ def make_brief(
             )
         with view.shown():
             report = studio.make(wanted, base=brief.absolute().parent, requested_us=requested_us)
+    if report["status"] == "delivered":
+        note_made(settings, wanted)
     if as_json:
         print_json(report)
     else:

@@ -8,11 +8,7 @@ user's cache folder), so only the first run after an installation compiles.
 
 from __future__ import annotations
 
-import functools
-import hashlib
-import platform
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Final, TypeAlias
 
 import numba
@@ -106,19 +102,6 @@ def part_to_rgb(frame: Frame, *, left: int, top: int, right: int, bottom: int) -
     rgb[..., 1] = luma - np.float32(0.187324) * blue - np.float32(0.468124) * red
     rgb[..., 2] = luma + np.float32(1.8556) * blue
     return np.asarray(np.clip(np.round(rgb), 0, 255), np.uint8)
-
-
-@functools.cache
-def machine_signature() -> str:
-    """Return what, beside the program, decides the exact bytes: instruction set and libraries.
-
-    Two machines with the same signature render the same frames. Cheap: compiles nothing.
-    """
-    found = np.show_config(mode="dicts")["SIMD Extensions"]
-    features = hashlib.sha256(repr(sorted(found.get("found", ()))).encode()).hexdigest()[:8]
-    libraries = ("numpy", "numba", "opencv-python-headless")
-    versions = "-".join(version(library) for library in libraries)
-    return f"{platform.machine()}-{features}-{versions}"
 
 
 def _squares(length: int, whole: float) -> NDArray[np.float32]:

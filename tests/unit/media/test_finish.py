@@ -8,7 +8,8 @@ import sys
 import numpy as np
 import pytest
 
-from cinefab.media.finish import Canvas, Finisher, Look, machine_signature, to_rgb
+from cinefab.media.finish import Canvas, Finisher, Look, to_rgb
+from cinefab.media.machine import machine_signature
 
 CLEAN = Look(vignette=0.0, curve=0.0, grain=0.0, flat_grain=0.0)
 
@@ -102,7 +103,7 @@ def test_a_soft_gradient_is_dithered_instead_of_banded() -> None:
 def test_the_machines_signature_is_short_and_the_same_in_every_process() -> None:
     here = machine_signature()
 
-    script = "from cinefab.media.finish import machine_signature as s; print(s())"
+    script = "from cinefab.media.machine import machine_signature as s; print(s())"
     there = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
