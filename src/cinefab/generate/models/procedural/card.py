@@ -22,6 +22,6 @@ CARD: Final = ModelCard(
     devices=(DeviceNeed(device_class="cpu-core", memory_mb=512),),
     training_sets=(),
     digital_source_type="algorithmicMedia",
-    cost_us_per_megapixel=9_000,
-    cost_us_fixed=200_000,
+    cost_us_per_megapixel=16_000,
+    cost_us_fixed=150_000,
 )

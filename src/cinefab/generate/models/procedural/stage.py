@@ -108,7 +108,7 @@ class Stage:
 
     def safe(self, box: Box) -> Box:
         """Return the part of `box` in which type may be set."""
-        side, edge = self.margin, max(SAFE_SHARE * self.height, 6.0 * self.unit)
+        side, edge = self.margin, max(SAFE_SHARE * self.height, 7.0 * self.unit)
         return Box(
             max(box.left, side),
             max(box.top, edge),

@@ -17,7 +17,7 @@ def poster(kit: Kit) -> Scene:
     stage = kit.stage
     wide = stage.shape is Shape.WIDE
     ground, disc = _colours(kit)
-    text_box = stage.box(0, 0.02, 1, 0.285) if wide else stage.box(0, 0.04, 1, 0.30)
+    text_box = stage.box(0, 0.02, 1, 0.29) if wide else stage.box(0, 0.04, 1, 0.30)
     copy = kit.copy(
         Setting(
             box=text_box,
@@ -47,7 +47,7 @@ def poster(kit: Kit) -> Scene:
         back += [Ring(ring_at, disc), *round_window(kit, x, y, radius)]
     else:
         back += [Ring(disc_at, disc), Ring(ring_at, mix(disc, ground, 0.25))]
-        box = stage.box(0.22, 0.315, 0.78, 0.955) if wide else stage.box(0.10, 0.44, 0.90, 0.93)
+        box = stage.box(0.22, 0.355, 0.78, 0.965) if wide else stage.box(0.10, 0.44, 0.90, 0.93)
         back += kit.product_layers(
             box,
             shade=mix(disc, (0, 0, 0), 0.82),
