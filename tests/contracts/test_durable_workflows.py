@@ -87,6 +87,17 @@ def test_a_known_id_is_not_started_twice(launch: Launch) -> None:
     assert runs == ["first"]
 
 
+def test_a_step_returns_at_once_what_it_would_return_after_a_crash(launch: Launch) -> None:
+    async def body(argument: str) -> Json:
+        returned = await step("pair", returning({"pair": (1, 2)}))
+        return str(returned)
+
+    durable = launch(film=body)
+    durable.start("film", "job-1", "")
+
+    assert durable.result("job-1", timeout_s=10) == "{'pair': [1, 2]}"
+
+
 def test_steps_run_side_by_side(launch: Launch) -> None:
     async def body(argument: str) -> Json:
         met = asyncio.Barrier(3)

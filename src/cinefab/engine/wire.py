@@ -7,6 +7,7 @@ that this process knows or that our own package defines. Anything else becomes a
 
 from __future__ import annotations
 
+import functools
 import importlib
 import json
 import traceback
@@ -35,6 +36,9 @@ class Fault(Exception):
         self.kind = kind
         self.message = message
         self.trace = trace
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return functools.partial(Fault, **self.__dict__), ()
 
 
 def dump(value: Json) -> bytes:
