@@ -201,3 +201,11 @@ def test_a_shot_without_a_caption_is_drawn_without_type(ask: Ask) -> None:
         assert len(list(Procedural().frames(ask(caption="   ", index=index)))) == 1
     for index in range(4):
         assert len(list(Procedural().frames(ask(photo=None, caption="", index=index)))) == 1
+
+
+@pytest.mark.parametrize("index", range(5))
+def test_a_word_too_long_for_one_layout_is_set_in_a_wider_one(ask: Ask, index: int) -> None:
+    caption = "Donaudampfschifffahrtsgesellschaftskapit\u00e4n"
+
+    for photo in ("coffee", None):
+        assert len(list(Procedural().frames(ask(photo=photo, index=index, caption=caption)))) == 1

@@ -37,7 +37,7 @@ class Setting:
     box: Box
     style: TypeStyle
     size_max: float
-    size_min: float = 3.6
+    size_min: float = 3.0
     anchor: Anchor = "middle"
     align: Align = "start"
 

@@ -22,6 +22,7 @@ from cinefab.generate.models.procedural.logo import logo_layer
 from cinefab.generate.models.procedural.motion import Moment, moment_of
 from cinefab.generate.models.procedural.palette import palette_of
 from cinefab.generate.models.procedural.pictures import Photo, load_photo
+from cinefab.generate.models.procedural.raster import warm_up
 from cinefab.generate.models.procedural.readable import Reading, even_part, reading_over
 from cinefab.generate.models.procedural.scene import build_scene, layout_of
 from cinefab.generate.models.procedural.shot import ShotInput, read_shot
@@ -50,6 +51,7 @@ class Director:
 
     def __init__(self) -> None:
         cv2.setNumThreads(1)  # processes are the parallelism
+        warm_up()
         self._shots: OrderedDict[Hashable, _Shot] = OrderedDict()
         self._photos: OrderedDict[Hashable, Photo] = OrderedDict()
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cinefab.generate.models.procedural.palette import Colour
-from cinefab.media.finish import Canvas
+from cinefab.media.finish import Canvas, Finisher, Look
 
 NO_SWEEP: Final = (0.0, 0.0, 0.0, 1.0, 0.0)
 """A light sweep that does nothing; see `blend_picture`."""
@@ -115,6 +115,20 @@ def fill_ring(
     inner, outer = radii
     x, y = centre[0] - 0.5, centre[1] - 0.5
     _fill_ring(_words(canvas), x, y, inner, outer, r, g, b, np.float32(opacity))
+
+
+def warm_up() -> None:
+    """Load, or the first time compile, everything that draws, so that no shot has to wait for it."""
+    canvas = np.zeros((8, 8, 4), np.uint8)
+    cover = np.zeros((2, 2), np.uint8)
+    black = (0, 0, 0)
+    blend_picture(canvas, canvas[:2, :2], (0, 0))
+    blend_picture(canvas, canvas[:2, :2], (0, 0), sweep=(1.0, 0.0, 0.0, 1.0, 0.5))
+    blend_cover(canvas, cover, (0, 0), black, opacity=1.0, is_picture=True)
+    blend_glyphs(canvas, cover, (0.0, 0.0), (0.0, 0.0, 8.0, 8.0), black, 1.0)
+    fill_convex(canvas, np.array([[0.0, 0.0], [2.0, 0.0], [2.0, 2.0]]), black, 1.0)
+    fill_ring(canvas, (4.0, 4.0), (1.0, 2.0), black, 1.0)
+    Finisher(width=8, height=8, seed=0).finish(canvas, frame=0, look=Look())
 
 
 def _words(canvas: Canvas) -> NDArray[np.uint32]:

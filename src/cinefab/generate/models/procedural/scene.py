@@ -13,6 +13,7 @@ from cinefab.generate.models.procedural.layouts.poster import poster
 from cinefab.generate.models.procedural.layouts.split import split
 from cinefab.generate.models.procedural.layouts.titles import arcs, bands, blocks, discs
 from cinefab.generate.models.procedural.layouts.window import window
+from cinefab.media.typeset import TextTooLong
 
 Layout = Callable[[Kit], Scene]
 
@@ -39,6 +40,14 @@ def layout_of(*, seed: int, index: int, has_photo: bool) -> str:
 
 
 def build_scene(name: str, kit: Kit) -> Scene:
-    """Compose a shot by the layout called `name`."""
-    layout = {**PHOTO_LAYOUTS, **TITLE_LAYOUTS}[name]
-    return layout(kit)
+    """Compose a shot by the layout called `name`.
+
+    A word too long for that layout's column goes to the layout that sets type the widest: rather
+    two neighbours alike than a film refused for its seed. Raises `TextTooLong` where even that
+    is too narrow.
+    """
+    layout = PHOTO_LAYOUTS[name] if name in PHOTO_LAYOUTS else TITLE_LAYOUTS[name]
+    try:
+        return layout(kit)
+    except TextTooLong:
+        return (poster if name in PHOTO_LAYOUTS else blocks)(kit)
