@@ -13,63 +13,96 @@ from pathlib import Path
 import pytest
 from studio_runs import Studio
 
-KILLS = 20
 SEED = 20
+NEWS_MAX = 10
+"""A small film tells of about this many stages: one ingest to one deliver."""
 
 
-def _kill(process: subprocess.Popen[str]) -> None:
-    # The whole group, as a machine that goes away would.
-    os.killpg(process.pid, signal.SIGKILL)
+def run_kills(database_url: str, folder: Path, *, kills: int) -> None:
+    """Kill as many films as told, each at a seeded point, and make each by a second run."""
+    chance = random.Random(SEED)
+    studio = Studio(folder, database_url)
+    studio.make(studio.brief(), "--set", "seed=999")
+    hits = 0
+    for number in range(kills):
+        # A film of its own each time, or everything would be reused and nothing be at risk.
+        text = studio.brief().read_text().replace("seed: 3", f"seed: {100 + number}")
+        brief = studio.brief(text, name=f"brief-{number}.yaml")
+        after_news = number % NEWS_MAX
+        hits += _killed(studio, brief, after_news=after_news, delay_s=chance.uniform(0, 0.25))
+
+        report = studio.make(brief)
+
+        assert report["status"] == "delivered"
+        assert report["content_credentials"]["state"] == "trusted"
+        names = Counter(stage["name"] for stage in report["stages"])
+        assert set(names.values()) == {1}, f"a stage ran twice: {names}"
+        assert report["cost_uusd"] == sum(stage["cost_uusd"] for stage in report["stages"])
+        assert len(list((folder / "out").glob(f"{report['job']}/film.mp4"))) == 1
+        studio.check_books()
+    assert hits >= kills * 3 // 4, f"only {hits} of {kills} kills came before the end"
+
+
+def _killed(studio: Studio, brief: Path, *, after_news: int, delay_s: float) -> bool:
+    """Start a film and kill it some time after so many stages were told; say if it was running."""
+    process = studio.start("make", brief, "--out", studio.folder / "out")
+    assert process.stderr is not None
+    for _ in range(after_news):
+        if not process.stderr.readline():
+            break
+    time.sleep(delay_s if after_news else 4 * delay_s)
+    running = process.poll() is None
+    if running:
+        # The whole group, as a machine that goes away would.
+        os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
+    return running
 
 
-def _killed_once_and_made(studio: Studio, brief: Path, *, after_s: float, caption: str) -> bool:
-    """Kill a first run `after_s` seconds in, make the film by a second; say if the kill hit."""
-    change = f"title={caption}"
-    first = studio.start("make", brief, "--json", "--out", studio.folder / "out", "--set", change)
-    time.sleep(after_s)
-    hit = first.poll() is None
-    if hit:
-        _kill(first)
-    else:
-        first.communicate()
-
-    report = studio.make(brief, "--set", change)
-
-    assert report["status"] == "delivered"
-    assert report["content_credentials"]["state"] == "trusted"
-    names = Counter(stage["name"] for stage in report["stages"])
-    assert set(names.values()) == {1}, f"a stage ran twice: {names}"
-    charged = [stage["cost_uusd"] for stage in report["stages"]]
-    assert report["cost_uusd"] == sum(charged)
-    studio.check_books()
-    return hit
+def test_a_few_kills_leave_one_film_one_charge_a_stage_and_balanced_books(
+    database_url: str, tmp_path: Path
+) -> None:
+    run_kills(database_url, tmp_path, kills=5)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_twenty_kills_leave_one_film_one_charge_a_stage_and_balanced_books(
     database_url: str, tmp_path: Path
 ) -> None:
-    chance = random.Random(SEED)
+    run_kills(database_url, tmp_path, kills=20)
+
+
+def test_a_killed_workers_film_is_finished_by_another_worker(
+    database_url: str, tmp_path: Path
+) -> None:
     studio = Studio(tmp_path, database_url)
-    brief = studio.brief()
-    began = time.monotonic()
-    studio.make(brief, "--set", "seed=999")
-    whole_s = time.monotonic() - began
-    # A film of its own each time, or everything would be reused and nothing would be at risk.
-    hits = [
-        _killed_once_and_made(
-            studio,
-            _brief_of_its_own(studio, number),
-            after_s=chance.uniform(0.15, 0.95) * whole_s,
-            caption=f"Kill {number}",
-        )
-        for number in range(KILLS)
-    ]
+    other = studio.start("worker")
+    try:
+        assert other.stderr is not None
+        while "is ready" not in other.stderr.readline():
+            assert other.poll() is None, "the worker did not start"
 
-    assert sum(hits) >= KILLS * 3 // 4, f"only {sum(hits)} kills came before the end"
+        assert _killed(studio, studio.brief(), after_news=2, delay_s=0)
+
+        films = _films(tmp_path, within_s=60)
+    finally:
+        other.send_signal(signal.SIGTERM)
+        other.communicate(timeout=20)
+    assert other.returncode == 0
+    assert len(films) == 1
+    assert (
+        subprocess.run(studio.command("verify", films[0]), env=studio.env, check=False).returncode
+        == 0
+    )
+    studio.check_books()
 
 
-def _brief_of_its_own(studio: Studio, number: int) -> Path:
-    text = studio.brief().read_text().replace("seed: 3", f"seed: {100 + number}")
-    return studio.brief(text, name=f"brief-{number}.yaml")
+def _films(folder: Path, *, within_s: float) -> list[Path]:
+    until = time.monotonic() + within_s
+    while time.monotonic() < until:
+        # The report is written last, when the job has ended.
+        if reports := list(folder.glob("out/*/report.json")):
+            return [report.with_name("film.mp4") for report in reports]
+        time.sleep(0.1)
+    return []
