@@ -143,6 +143,11 @@ def test_of_three_that_find_one_dead_worker_exactly_one_takes_it_over(
     db: Database, clock: ManualClock
 ) -> None:
     taken: list[WorkerId] = []
+
+    def take_over(dead: WorkerId) -> None:
+        taken.append(dead)
+        time.sleep(0.2)  # the others try meanwhile, before the row is settled
+
     with subprocess.Popen([sys.executable, "-c", ""]) as gone:
         pass
     register(db, "dead", host="here", pid=gone.pid)
@@ -150,9 +155,7 @@ def test_of_three_that_find_one_dead_worker_exactly_one_takes_it_over(
     finders = []
     for name in "abc":
         register(db, name)
-        finders.append(
-            Heartbeat(gate, WorkerId(name), clock=clock, on_dead=taken.append, host="here")
-        )
+        finders.append(Heartbeat(gate, WorkerId(name), clock=clock, on_dead=take_over, host="here"))
 
     threads = [threading.Thread(target=finder.beat) for finder in finders]
     for thread in threads:

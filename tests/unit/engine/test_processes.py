@@ -9,13 +9,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from cinefab.core.errors import ReferenceRefused, Unavailable, WorkerLost
 from cinefab.engine.compute import Compute
-from cinefab.engine.processes import LocalProcesses
+from cinefab.engine.processes import LocalProcesses, choose_ticket
 from cinefab.engine.wire import Fault
 
 
@@ -224,6 +225,20 @@ def test_affinity_leaves_no_process_idle(pool: Any) -> None:
     assert len(asyncio.run(same_key())) == 2
 
 
+def test_a_task_is_overtaken_for_affinity_a_few_times_and_no_more() -> None:
+    def waiting_for(affinity: str) -> Any:
+        return SimpleNamespace(affinity=affinity, overtaken=0)
+
+    first = waiting_for("other")
+    queue = [first, *(waiting_for("same") for _ in range(20))]
+
+    taken = [choose_ticket(queue, "same") for _ in range(10)]
+
+    assert taken[0].affinity == "same"
+    assert first in taken
+    assert len(queue) == 11
+
+
 def test_a_full_queue_refuses_one_more_and_says_so(pool: Any) -> None:
     compute = pool(1, queue_max=2)
 
@@ -287,7 +302,7 @@ def test_processes_die_with_their_parent(tmp_path: Path) -> None:
     script = f"""
 import asyncio, sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
-from cinefab.engine.processes import LocalProcesses
+from cinefab.engine.processes import LocalProcesses, choose_ticket
 pool = LocalProcesses(1); pool.start()
 async def go():
     print((await pool.run("pool_tasks:who", 0, timeout_s=20)).value, flush=True)
