@@ -118,16 +118,9 @@ def fill_ring(
 
 
 def warm_up() -> None:
-    """Load, or the first time compile, everything that draws, so that no shot has to wait for it."""
+    """Load what every shot draws with, or compile it the first time; the rest follows on use."""
     canvas = np.zeros((8, 8, 4), np.uint8)
-    cover = np.zeros((2, 2), np.uint8)
-    black = (0, 0, 0)
     blend_picture(canvas, canvas[:2, :2], (0, 0))
-    blend_picture(canvas, canvas[:2, :2], (0, 0), sweep=(1.0, 0.0, 0.0, 1.0, 0.5))
-    blend_cover(canvas, cover, (0, 0), black, opacity=1.0, is_picture=True)
-    blend_glyphs(canvas, cover, (0.0, 0.0), (0.0, 0.0, 8.0, 8.0), black, 1.0)
-    fill_convex(canvas, np.array([[0.0, 0.0], [2.0, 0.0], [2.0, 2.0]]), black, 1.0)
-    fill_ring(canvas, (4.0, 4.0), (1.0, 2.0), black, 1.0)
     Finisher(width=8, height=8, seed=0).finish(canvas, frame=0, look=Look())
 
 
@@ -204,12 +197,17 @@ def _blend_lit(
             alpha = np.float32(np.int32(pixel >> 24)) * weight
             off = (across * np.float32(x) + along_y) * reach
             bump = max(zero, one - off * off)
-            # Shiny things answer light where they are already bright.
+            # Light lifts every colour in its own hue, and shines where it is bright already.
             glow = bump * bump * strength
-            glow *= np.float32(0.06) + (r + g + b) * np.float32(0.94 / 765)
-            r += glow * (white - r)
-            g += glow * (white - g)
-            b += glow * (white - b)
+            bright = (r + g + b) * np.float32(1 / 765)
+            gain = one + np.float32(0.55) * glow
+            shine = glow * (np.float32(0.03) + np.float32(0.9) * bright * bright)
+            r = min(white, r * gain)
+            g = min(white, g * gain)
+            b = min(white, b * gain)
+            r += shine * (white - r)
+            g += shine * (np.float32(249) - g)
+            b += shine * (np.float32(236) - b)
             target[x] = _mixed(target[x], r, g, b, white, alpha, alpha)
 
 

@@ -86,7 +86,7 @@ def _cheapest(seen: _Colours, palette: Palette) -> tuple[Colour, Colour, float]:
     for ink, scrim, penalty in choices:
         strength = _strength_needed(seen, ink, scrim)
         if strength is not None:
-            cost = strength + penalty if strength > 0 else penalty / 4
+            cost = strength + penalty if strength > 0 else penalty / 2
             found.append((cost, ink, scrim, strength))
     assert found, "white over black can be read over anything"
     _, ink, scrim, strength = min(found)
