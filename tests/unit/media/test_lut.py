@@ -76,9 +76,7 @@ def test_a_one_dimensional_table_bends_each_channel_by_itself() -> None:
         ("LUT_3D_SIZE 2\nDOMAIN_MIN 1 1 1", "DOMAIN_MAX is not above DOMAIN_MIN"),
     ],
 )
-def test_a_file_that_is_no_table_is_refused_by_what_is_wrong_with_it(
-    text: str, found: str
-) -> None:
+def test_a_file_that_is_no_table_is_refused_by_what_is_wrong_with_it(text: str, found: str) -> None:
     with pytest.raises(BriefInvalid, match=found) as refusal:
         parse_lut(text)
 
