@@ -44,6 +44,8 @@ $(VENV)/.core: requirements/core.txt requirements/build.txt pyproject.toml
 	@echo 'Installing the locked dependencies (about a minute the first time)'
 	@$(PIP) -r requirements/core.txt -r requirements/build.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@# The renderer's inner loops are compiled once and kept; better now than before the first film.
+	@$(BIN)/python -c 'from cinefab.generate.models.procedural import Procedural; Procedural().load()'
 	@touch $@
 
 $(VENV)/.check: $(VENV)/.core requirements/check.txt

@@ -10,7 +10,8 @@ import sqlalchemy as sa
 
 from cinefab.core.errors import StorageUnavailable
 from cinefab.core.ids import TenantId
-from cinefab.store.database import Database, Durability
+from cinefab.store.database import Database
+from cinefab.store.durability import Durability
 from cinefab.store.facts import AuditLeaf, OutboxEvent, leaf_hash, record_event, record_leaf
 from cinefab.store.schema import METADATA, log_leaf, outbox
 

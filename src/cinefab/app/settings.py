@@ -17,7 +17,7 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from cinefab.core.errors import CinefabError
-from cinefab.store.database import Durability
+from cinefab.store.durability import Durability
 
 _PREFIX: Final = "CINEFAB_"
 _NOT_SETTINGS: Final = frozenset({"home", "config", "test_postgres"})

@@ -23,13 +23,17 @@ class Warmth:
     """The rendering processes and the sandbox; cold until `start`, and usable either way."""
 
     def __init__(self, settings: Settings) -> None:
-        self._workers = settings.worker_count
-        self.compute = OnDemand(LocalProcesses(self._workers, preload=_PRELOAD))
+        self._pool = LocalProcesses(settings.worker_count, preload=_PRELOAD)
+        self.compute = OnDemand(self._pool)
         self.sandbox = Sandbox(SandboxLimits(), confinement=Confinement(settings.sandbox))
 
     def start(self, entry: str | None) -> None:
-        """Start everything and return at once; `entry` names the model's class to be loaded."""
-        self.compute.start()
+        """Start and return at once; `entry` names the class of the model to be loaded.
+
+        One rendering process only: the first picture needs no more, and others that load at the
+        same time would take its core from this program, which is still starting itself.
+        """
+        self._pool.start(1)
         self.sandbox.warm(PICTURE_TASK)
         if entry is not None:
             load = threading.Thread(target=self._load, args=(entry,), name="warmth", daemon=True)
@@ -37,22 +41,12 @@ class Warmth:
 
     def close(self) -> None:
         """End what was started."""
-        self.compute.close()
+        self._pool.close()
         self.sandbox.close()
 
     def _load(self, entry: str) -> None:
-        async def everywhere() -> None:
-            task = self.compute.run
-            await asyncio.gather(
-                *(
-                    task(_LOAD_TASK, {"entry": entry}, timeout_s=_LOAD_LIMIT_S)
-                    for _ in range(self._workers)
-                ),
-                return_exceptions=True,
-            )
-
         try:
-            asyncio.run(everywhere())
+            asyncio.run(self._pool.run(_LOAD_TASK, {"entry": entry}, timeout_s=_LOAD_LIMIT_S))
         except CinefabError:
             # Whatever is wrong with the model is said by the first task that needs it.
             return

@@ -12,7 +12,7 @@ from cinefab.core.brief import Quality, Size, TransitionKind
 from cinefab.core.canonical import Json
 from cinefab.core.plan import Part
 from cinefab.media.encode import settings_for
-from cinefab.store.blobs import file_sha256
+from cinefab.store.file_digest import file_sha256
 
 
 def blend(argument: Mapping[str, Any], _report: Callable[[Json], None]) -> Json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -22,9 +23,9 @@ def demo(*, out: Path | None, as_json: bool) -> None:
     if report["status"] == "delivered" and not as_json:
         click.echo()
         click.echo(f"Watch it:      {report['film']}")
-        click.echo(f"Verify it:     cinefab verify {report['film']}")
-        click.echo(f"Where from:    cinefab trace {report['film']}")
-        click.echo("What it cost:  cinefab ledger report")
+        click.echo(f"Verify it:     {sys.argv[0]} verify {report['film']}")
+        click.echo(f"Where from:    {sys.argv[0]} trace {report['film']}")
+        click.echo(f"What it cost:  {sys.argv[0]} ledger report")
     raise SystemExit(exit_for_report(report))
 
 

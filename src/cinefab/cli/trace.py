@@ -21,7 +21,7 @@ def trace(subject: str, *, db: str | None, as_json: bool) -> None:
     from cinefab.app.settings import load_settings  # noqa: PLC0415 - as above
     from cinefab.provenance.assets import load_asset  # noqa: PLC0415 - as above
     from cinefab.record import trace as tracing  # noqa: PLC0415 - as above
-    from cinefab.store.blobs import file_sha256  # noqa: PLC0415 - as above
+    from cinefab.store.file_digest import file_sha256  # noqa: PLC0415 - as above
 
     with open_records(load_settings({"db": db})) as records, records.db.read() as connection:
         path = Path(subject)

@@ -74,9 +74,16 @@ class LocalProcesses:
         self._closed = False
         self._turns = 0
 
-    def start(self) -> None:
-        """Start the processes and return at once; tasks may be given while they get ready."""
-        for seat in self._seats:
+    def start(self, count: int | None = None) -> None:
+        """Start processes and return at once; tasks may be given while they get ready.
+
+        With `count`, no more than so many are started for now; calling it again starts the rest.
+        """
+        with self._lock:
+            empty = [seat for seat in self._seats if seat.thread is None and not self._closed]
+            running = len(self._seats) - len(empty)
+            wanted = len(empty) if count is None else max(0, count - running)
+        for seat in empty[:wanted]:
             seat.thread = threading.Thread(
                 target=self._keep, args=(seat,), name="compute-keeper", daemon=True
             )

@@ -21,7 +21,7 @@ from cinefab.generate.backend import ModelBackend, TakeRequest
 from cinefab.media.encode import encode, settings_for
 from cinefab.media.frames import Frame
 from cinefab.media.still import write_jpeg
-from cinefab.store.blobs import file_sha256
+from cinefab.store.file_digest import file_sha256
 
 Report = Callable[[Json], None]
 

@@ -17,7 +17,7 @@ from typing import Final
 from cinefab.core.clock import Clock, SystemClock
 from cinefab.core.errors import ReferenceRefused
 from cinefab.ingest.addresses import Address, Network
-from cinefab.ingest.remote import Fetched, FetchLimits, Refusal, Remote, resolve_by_system
+from cinefab.ingest.fetched import Fetched, FetchLimits, Refusal, resolve_by_system
 
 __all__ = ["FetchLimits", "Fetched", "Fetcher"]
 
@@ -45,9 +45,10 @@ class Fetcher:
         clock: Clock = _MACHINE,
     ) -> None:
         self._limits = limits
-        self._remote = Remote(
-            limits, allow_networks=tuple(allow_networks), resolve=resolve, tls=tls, clock=clock
-        )
+        self._allow_networks = tuple(allow_networks)
+        self._resolve = resolve
+        self._tls = tls
+        self._clock = clock
 
     def fetch(self, location: str, *, base: Path, field: str) -> Fetched:
         """Return the bytes at `location`; `base` is the folder that a relative file starts from.
@@ -70,12 +71,25 @@ class Fetcher:
         if scheme is None:
             return self._read_file(location, base)
         if scheme.group(1).lower() in {"http", "https"}:
-            return self._remote.fetch(location)
+            return self._fetch_remote(location)
         raise Refusal(
             shown=f"{scheme.group(1)[:20]}:…",
             found="references are files or http(s) URLs",
             remedy="Download it beside the brief; a file whose name has a colon is ./NAME.",
         )
+
+    def _fetch_remote(self, location: str) -> Fetched:
+        # Most briefs name files only, and an HTTP client takes a tenth of a second to import.
+        from cinefab.ingest.remote import Remote  # noqa: PLC0415 - see above
+
+        remote = Remote(
+            self._limits,
+            allow_networks=self._allow_networks,
+            resolve=self._resolve,
+            tls=self._tls,
+            clock=self._clock,
+        )
+        return remote.fetch(location)
 
     def _read_file(self, location: str, base: Path) -> Fetched:
         shown = "".join(c if c.isprintable() else "?" for c in location[:_SHOWN_MAX])

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import queue
 import re
-import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import PurePosixPath
 from typing import Any, Final
@@ -24,6 +22,7 @@ import httpx
 
 from cinefab.core.clock import Clock
 from cinefab.ingest.addresses import Address, Network, is_allowed, why_refused
+from cinefab.ingest.fetched import Fetched, FetchLimits, Refusal
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
@@ -32,43 +31,6 @@ _NUMBER_LABEL: Final = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
 _SAY_ADDRESS: Final = "Use a public URL, or have the operator allow the network (allow_networks)."
 # A server that negotiates must not answer a link to a .png with something more modern.
 _ACCEPT: Final = "image/png,image/jpeg;q=0.9,*/*;q=0.5"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FetchLimits:
-    """What fetching one reference may take; `total_seconds` covers all its hops."""
-
-    bytes_max: int = 64 << 20
-    connect_seconds: float = 5.0
-    silence_seconds: float = 10.0
-    total_seconds: float = 60.0
-    redirects_max: int = 5
-    ports: frozenset[int] = frozenset({80, 443})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fetched:
-    """A reference's bytes, its file name, and where it came from, without query or secrets."""
-
-    data: bytes
-    name: str
-    location: str
-
-
-class Refusal(Exception):
-    """A location that is not fetched; `shown` is the location as it may be shown."""
-
-    def __init__(self, *, shown: str, found: str, remedy: str) -> None:
-        super().__init__(f"{shown}: {found}. {remedy}")
-        self.shown = shown
-        self.found = found
-        self.remedy = remedy
-
-
-def resolve_by_system(host: str, port: int) -> tuple[Address, ...]:
-    """Return the addresses of `host` as this machine finds them; raise `OSError` if none."""
-    answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return tuple(dict.fromkeys(ip_address(str(answer[4][0])) for answer in answers))
 
 
 class Remote:

@@ -30,6 +30,9 @@ from cinefab.jobs.workshop import Workshop
 WORKFLOW = "film"
 """The workflow's name in the durable engine; its argument is the job's public id."""
 
+_ATTEMPTS = 2
+"""A rendering process that dies, or hangs, is replaced; what it was making is made once more."""
+
 
 def register_film(shop: Workshop) -> None:
     """Tell the engine how films are made; before it is launched."""
@@ -77,6 +80,7 @@ async def _walk(shop: Workshop, order: Order) -> None:
         return await step(
             f"generate:{shot.index}",
             lambda: generating.generate(shop, order, plan, shot, references, kept),
+            attempts_max=_ATTEMPTS,
         )
 
     missing = [shot for shot in plan.shots if generating.is_missing(plan, shot, kept)]
@@ -90,6 +94,7 @@ async def _walk(shop: Workshop, order: Order) -> None:
         return await step(
             f"transition:{transition.into}",
             lambda: assembling.make(shop, order, plan, transition, pieces),
+            attempts_max=_ATTEMPTS,
         )
 
     blends = [each for each in plan.transitions if each.key not in pieces]

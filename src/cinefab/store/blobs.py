@@ -7,11 +7,9 @@ half-written one: obstore writes beside and renames, S3 shows an object when it 
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 import obstore
@@ -20,9 +18,8 @@ from obstore.store import LocalStore, ObjectStore, S3Store
 
 from cinefab.core.canonical import Sha256, sha256_of
 from cinefab.core.errors import CredentialsInvalid, StorageUnavailable
-from cinefab.store.database import Durability
-
-_CHUNK_BYTES: Final = 1 << 20
+from cinefab.store.durability import Durability
+from cinefab.store.file_digest import file_sha256
 
 
 class Blobs:
@@ -94,15 +91,6 @@ class Blobs:
                 _sync(self._folder / _name(digest))
         except (ObstoreError, OSError) as error:
             raise _unavailable(self.url, error) from error
-
-
-def file_sha256(path: Path) -> Sha256:
-    """Return the digest of a file's bytes, read a mebibyte at a time."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            digest.update(chunk)
-    return Sha256(digest.hexdigest())
 
 
 def _open(url: str) -> tuple[Path | None, ObjectStore]:

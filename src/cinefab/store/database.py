@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,16 +21,10 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from cinefab.core.errors import StorageUnavailable
+from cinefab.store.durability import Durability
 
 _BUSY_TIMEOUT_MS: Final = 30_000
 _BEGIN: Final = "cinefab_begin"
-
-
-class Durability(StrEnum):
-    """What a commit waits for on SQLite: the operating system, or the disk."""
-
-    NORMAL = "normal"
-    STRICT = "strict"
 
 
 class Database:

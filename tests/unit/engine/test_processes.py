@@ -353,3 +353,19 @@ def test_a_process_keeps_to_one_thread_and_leaves_ctrl_c_to_its_parent(pool: Any
     result = asyncio.run(pool(preload=("json",)).run("pool_tasks:limits", None, timeout_s=30))
 
     assert result.value == {"omp": "1", "threads": 1, "ignores": True}
+
+
+def test_processes_can_be_started_one_first_and_the_rest_later() -> None:
+    pool = LocalProcesses(3)
+    try:
+        pool.start(1)
+        pool.start(1)
+        first = sum(seat.thread is not None for seat in pool._seats)
+
+        pool.start()
+        pool.start()
+
+        assert first == 1
+        assert all(seat.thread is not None for seat in pool._seats)
+    finally:
+        pool.close()

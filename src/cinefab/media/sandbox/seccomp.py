@@ -141,6 +141,8 @@ def give_up_system_calls() -> None:
     code = ctypes.create_string_buffer(program, len(program))
 
     class Program(ctypes.Structure):
+        """The kernel's `struct sock_fprog`."""
+
         _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_void_p))
 
     described = Program(len(program) // 8, ctypes.addressof(code))
