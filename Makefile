@@ -30,6 +30,13 @@ format: $(VENV)/.check
 	$(BIN)/ruff format src tests bench docs
 	$(BIN)/ruff check --fix src tests bench docs
 
+bench: $(VENV)/.core
+	$(BIN)/python bench/render.py
+	$(BIN)/python bench/job.py
+	$(BIN)/python bench/join.py
+	$(BIN)/python bench/ledger.py
+	$(BIN)/python bench/provenance.py
+
 lock:
 	requirements/lock
 
