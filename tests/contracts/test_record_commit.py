@@ -244,6 +244,17 @@ def test_assets_of_one_commit_may_be_made_from_one_another(recorder: Recorder) -
     assert rows(recorder, edge) == [2]
 
 
+def test_a_stage_that_quotes_another_cost_than_the_ledger_is_found(recorder: Recorder) -> None:
+    commit_stage(recorder, REF, **the_rest(a_lease(recorder)))
+    with recorder.db.write() as connection:
+        connection.execute(stage.update().values(cost_uusd=101))
+
+    with recorder.db.read() as connection:
+        checked = check_books(connection, tenant=TENANT)
+
+    assert [finding.rule for finding in checked.findings] == ["stage-cost"]
+
+
 def test_an_unpriced_device_costs_an_unknown_amount_and_never_nothing(recorder: Recorder) -> None:
     committed = commit_stage(recorder, REF, **the_rest(a_lease(recorder, prices={})))
 

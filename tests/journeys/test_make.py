@@ -10,6 +10,9 @@ import av
 import pytest
 from studio_runs import SMALL_BRIEF, Studio
 
+from cinefab.provenance.tables import asset
+from cinefab.store.database import Database
+
 
 @pytest.fixture
 def studio(database_url: str, tmp_path: Path) -> Studio:
@@ -65,6 +68,21 @@ def test_a_film_can_be_traced_to_its_photograph_with_cost_and_signatures(studio:
     assert all(entry["record"]["holds"] for entry in traced["lineage"])
     assert all(entry["cost_uusd"] is not None for entry in traced["lineage"])
     assert traced["royalties"] == film["royalties"]
+
+
+def test_a_trace_over_an_altered_record_says_so_and_fails(tmp_path: Path) -> None:
+    studio = Studio(tmp_path, f"sqlite:///{tmp_path}/a.db")
+    film = studio.make(studio.brief())
+    db = Database(studio.db)
+    with db.write() as connection:
+        altered = asset.update().where(asset.c.kind == "picture")
+        connection.execute(altered.values(made_by="somebody else"))
+    db.close()
+
+    done = studio.run("trace", film["film"], "--json")
+
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["holds"] is False
 
 
 def test_a_film_with_one_changed_byte_is_invalid(tmp_path: Path) -> None:

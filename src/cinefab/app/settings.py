@@ -20,7 +20,7 @@ from cinefab.core.errors import CinefabError
 from cinefab.store.durability import Durability
 
 _PREFIX: Final = "CINEFAB_"
-_NOT_SETTINGS: Final = frozenset({"home", "config", "test_postgres"})
+_NOT_SETTINGS: Final = frozenset({"home", "config", "log", "test_postgres"})
 
 
 class SettingsInvalid(CinefabError):

@@ -17,8 +17,8 @@ class _OneLine(logging.Formatter):
         return line if error is None else f"{line}: {str(error).strip().splitlines()[0]}"
 
 
-def log_in_lines() -> None:
-    """Send warnings and worse to standard error."""
+def log_in_lines(level: str) -> None:
+    """Send what is at least of `level` to standard error; from `debug` on, with tracebacks."""
     handler = logging.StreamHandler()
     handler.setFormatter(_OneLine())
-    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

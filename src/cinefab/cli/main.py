@@ -39,9 +39,16 @@ class _Commands(click.Group):
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(cinefab.__version__, package_name="cinefab", prog_name="cinefab")
-def main() -> None:
+@click.option(
+    "--log",
+    envvar="CINEFAB_LOG",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="warning",
+    help="What to print of what happens inside.",
+)
+def main(log: str) -> None:
     """Films made on demand: on time, signed, and costed."""
-    log_in_lines()
+    log_in_lines(log)
 
 
 if __name__ == "__main__":

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, NoReturn, ParamSpec, TypeVar
+
+import click
 
 from cinefab.cli.exits import exit_for
 from cinefab.core.errors import CinefabError
@@ -28,10 +31,21 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        as_json = bool(kwargs.get("as_json"))
         try:
             return command(*args, **kwargs)
         except CinefabError as error:
-            _fail(error, as_json=bool(kwargs.get("as_json")))
+            _fail(error, as_json=as_json)
+        except click.ClickException:
+            raise
+        except Exception as error:
+            logging.getLogger(__name__).debug("fault", exc_info=error)
+            fault = CinefabError(
+                attempted=f"run cinefab {command.__name__}",
+                found=f"{type(error).__name__}: {error}",
+                remedy="This is a fault of ours: report it, with what CINEFAB_LOG=debug prints.",
+            )
+            _fail(fault, as_json=as_json)
 
     return wrapped
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from cinefab.cli.exits import Exit
 from cinefab.cli.said import print_json, reports_errors, usd
 
 
@@ -16,7 +17,10 @@ from cinefab.cli.said import print_json, reports_errors, usd
 @click.option("--json", "as_json", is_flag=True, help="Print the trace as JSON.")
 @reports_errors
 def trace(subject: str, *, db: str | None, as_json: bool) -> None:
-    """Show everything that a FILE, or an asset by its id (ast_…), was made from."""
+    """Show everything that a FILE, or an asset by its id (ast_…), was made from.
+
+    Exits with 0 only if every signature among it holds.
+    """
     from cinefab.app.records import open_records  # noqa: PLC0415 - `--help` needs none of it
     from cinefab.app.settings import load_settings  # noqa: PLC0415 - as above
     from cinefab.provenance.assets import load_asset  # noqa: PLC0415 - as above
@@ -37,8 +41,9 @@ def trace(subject: str, *, db: str | None, as_json: bool) -> None:
         )
     if as_json:
         print_json(traced)
-        return
-    _show(traced)
+    else:
+        _show(traced)
+    raise SystemExit(Exit.DELIVERED if traced["holds"] else Exit.FAULT)
 
 
 def _show(traced: dict[str, Any]) -> None:

@@ -65,7 +65,7 @@ def build_report(shop: Workshop, job: JobId) -> dict[str, Any]:
             "transitions": [] if plan is None else _transitions(plan, stages),
             "stages": _stages(shop, connection, job, costs),
             **_money(costs, released),
-            "yield": _yield(connection, job, row.status),
+            "yield": _yield(shop, connection, job, row.status),
             "verdict": _verdict(connection, shop, plan, stages),
             **_origin(shop, connection, released),
             "notes": [] if plan is None else list(plan.notes),
@@ -116,7 +116,11 @@ def _segments(
     keys = [segment.key for shot in plan.shots for segment in shot.segments]
     kept = find_segments(connection, keys, tenant=shop.tenant)
     run = set(
-        connection.execute(sa.select(take.c.segment_key).where(take.c.job_id == job)).scalars()
+        connection.execute(
+            sa.select(take.c.segment_key).where(
+                take.c.tenant_id == shop.tenant, take.c.job_id == job
+            )
+        ).scalars()
     )
     return [
         {
@@ -180,9 +184,10 @@ def _money(costs: JobCosts, released: Release | None) -> dict[str, Any]:
     }
 
 
-def _yield(connection: sa.Connection, job: JobId, status: str) -> float | None:
+def _yield(shop: Workshop, connection: sa.Connection, job: JobId, status: str) -> float | None:
     count = sa.select(sa.func.count(), sa.func.count(sa.distinct(take.c.segment_key)))
-    started, accepted = connection.execute(count.where(take.c.job_id == job)).one()
+    ours = count.where(take.c.tenant_id == shop.tenant, take.c.job_id == job)
+    started, accepted = connection.execute(ours).one()
     if status != JobStatus.DELIVERED:
         accepted = 0
     share = first_pass_yield(accepted_without_rework=accepted, started=started)

@@ -61,7 +61,7 @@ class StageOutput:
     """What a stage's body made: assets in order, small facts, and rows of the layer's own.
 
     `load_us` of the time went into getting ready, `work_us` into the work; what is left of the
-    lease was spent waiting. None means that the whole lease was work.
+    lease went into getting a process ready too. None means that all but `load_us` was work.
     """
 
     assets: tuple[NewAsset, ...]
@@ -126,10 +126,11 @@ def _charge(lease: LeaseId, took_us: int, output: StageOutput) -> Charge:
     work_us = took_us - load_us
     if output.work_us is not None:
         work_us = min(output.work_us, work_us)
+    # A place is held only while there is a process for it, so what is left of the lease was spent
+    # on getting that process ready.
     parts = {
-        TimeClass.LOAD: DeviceUs(load_us),
+        TimeClass.LOAD: DeviceUs(took_us - work_us),
         TimeClass.GOOD: DeviceUs(work_us),
-        TimeClass.IDLE: DeviceUs(took_us - load_us - work_us),
     }
     by_class = {kind: length for kind, length in parts.items() if length > 0}
     return Charge(lease=lease, device_class=CPU, by_class=by_class)

@@ -40,7 +40,10 @@ def find_by_digest(connection: sa.Connection, tenant: TenantId, digest: Sha256) 
 def trace(
     connection: sa.Connection, *, tenant: TenantId, asset: Asset, anchors_pem: bytes
 ) -> dict[str, Any]:
-    """Return the asset and all its sources, each source before its results, and who is paid."""
+    """Return the asset and all its sources, each source before its results, and who is paid.
+
+    `holds` says whether every signature among them does.
+    """
     stages: dict[JobId, tuple[CommittedStage, ...]] = {}
     entries = []
     for entry in lineage_of(connection, tenant, asset):
@@ -67,6 +70,7 @@ def trace(
     return {
         "asset": asset.public_id,
         "sha256": asset.sha256,
+        "holds": all(entry["record"]["holds"] for entry in entries),
         "lineage": entries,
         "royalties": [{"party": each.party, "share_bp": each.share_bp} for each in shares],
     }
