@@ -7,9 +7,12 @@ half-written one: obstore writes beside and renames, S3 shows an object when it 
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import parse_qs, urlsplit
 
 import obstore
@@ -20,6 +23,12 @@ from cinefab.core.canonical import Sha256, sha256_of
 from cinefab.core.errors import CredentialsInvalid, StorageUnavailable
 from cinefab.store.durability import Durability
 from cinefab.store.file_digest import file_sha256
+
+if TYPE_CHECKING:
+    from obstore.store import S3Config
+
+_Stamp: TypeAlias = tuple[int, int, int, int]
+"""What changes when a file does: inode, size, and the times of its content and of its entry."""
 
 
 class Blobs:
@@ -32,9 +41,10 @@ class Blobs:
         self._folder, self._store = _open(url)
         self._cache = cache
         self._strict = durability is Durability.STRICT
+        self._sound: dict[Sha256, _Stamp] = {}
 
     def put(self, content: bytes) -> Sha256:
-        """Store `content` and return its digest; storing it again changes nothing."""
+        """Store `content` and return its digest; storing it again only repairs altered bytes."""
         digest = sha256_of(content)
         self._write(digest, lambda path: obstore.put(self._store, path, content))
         return digest
@@ -47,13 +57,7 @@ class Blobs:
 
     def has(self, digest: Sha256) -> bool:
         """Say whether the blob is there."""
-        try:
-            obstore.head(self._store, _name(digest))
-        except FileNotFoundError:
-            return False
-        except ObstoreError as error:
-            raise _unavailable(self.url, error) from error
-        return True
+        return self._size_bytes(digest) is not None
 
     def load(self, digest: Sha256) -> bytes:
         """Return the blob's bytes, checked against its name.
@@ -68,29 +72,100 @@ class Blobs:
         return content
 
     def local_path(self, digest: Sha256) -> Path:
-        """Return a local file with the blob's bytes; from a bucket it is fetched once and kept."""
+        """Return a local file with the blob's bytes; from a bucket it is fetched once and kept.
+
+        The bytes are held against their name once per process and change of the file. Raises
+        `StorageUnavailable` if the blob is not there, `CredentialsInvalid` if it was altered.
+        """
         if self._folder is not None:
             path = self._folder / _name(digest)
-            if not path.is_file():
-                raise _unavailable(self.url, FileNotFoundError(f"blob {digest} is not there"))
+            if not self._is_sound(digest, path):
+                if not path.is_file():
+                    raise _unavailable(self.url, FileNotFoundError(f"blob {digest} is not there"))
+                _check(digest, file_sha256(path), self.url)
             return path
         path = self._cache / _name(digest)
-        if not path.is_file():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            part = path.with_name(f"{path.name}.{os.getpid()}.part")
-            part.write_bytes(self.load(digest))
-            part.replace(path)
+        if not self._is_sound(digest, path):
+            self._fetch(digest, path)
         return path
 
+    def is_intact(self, digest: Sha256) -> bool:
+        """Say whether the blob is there and its bytes are those that its name promises.
+
+        Raises `StorageUnavailable` if the place cannot be asked.
+        """
+        if self._folder is not None:
+            return self._is_sound(digest, self._folder / _name(digest))
+        size_bytes = self._size_bytes(digest)
+        if size_bytes is None:
+            return False
+        path = self._cache / _name(digest)
+        try:
+            if not self._is_sound(digest, path):
+                self._fetch(digest, path)
+            return path.stat().st_size == size_bytes
+        except CredentialsInvalid:
+            return False
+        except OSError as error:
+            raise _unavailable(self.url, error) from error
+
     def _write(self, digest: Sha256, put: Callable[[str], object]) -> None:
-        if self.has(digest):
+        # Bytes that were altered since are written over: whoever has the right ones repairs them.
+        if self.is_intact(digest):
             return
         try:
             put(_name(digest))
-            if self._strict and self._folder is not None:
-                _sync(self._folder / _name(digest))
+            if self._folder is not None:
+                path = self._folder / _name(digest)
+                if self._strict:
+                    _sync(path)
+                self._sound[digest] = _stamp(path)
         except (ObstoreError, OSError) as error:
             raise _unavailable(self.url, error) from error
+
+    def _is_sound(self, digest: Sha256, path: Path) -> bool:
+        try:
+            stamp = _stamp(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError as error:
+            raise _unavailable(self.url, error) from error
+        if self._sound.get(digest) == stamp:
+            return True
+        if not path.is_file() or file_sha256(path) != digest:
+            return False
+        self._sound[digest] = stamp
+        return True
+
+    def _size_bytes(self, digest: Sha256) -> int | None:
+        try:
+            return obstore.head(self._store, _name(digest))["size"]
+        except FileNotFoundError:
+            return None
+        except ObstoreError as error:
+            raise _unavailable(self.url, error) from error
+
+    def _fetch(self, digest: Sha256, path: Path) -> None:
+        """Stream a bucket's blob into the cache; what is not its bytes never gets its name."""
+        part: Path | None = None
+        found = hashlib.sha256()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(
+                dir=path.parent, prefix=f"{digest}.", suffix=".part", delete=False
+            ) as file:
+                part = Path(file.name)
+                for chunk in obstore.get(self._store, _name(digest)).stream():
+                    found.update(chunk)
+                    file.write(chunk)
+            _check(digest, Sha256(found.hexdigest()), self.url)
+            stamp = _stamp(part.replace(path))
+        except (ObstoreError, OSError) as error:
+            raise _unavailable(self.url, error) from error
+        finally:
+            if part is not None:
+                part.unlink(missing_ok=True)
+        self._sound[digest] = stamp
 
 
 def _open(url: str) -> tuple[Path | None, ObjectStore]:
@@ -106,16 +181,23 @@ def _open(url: str) -> tuple[Path | None, ObjectStore]:
         case "s3":
             options = {key: values[-1] for key, values in parse_qs(parts.query).items()}
             endpoint = options.get("endpoint")
+            # An option that is not given is left out: obstore's own default region is us-east-1.
+            config: S3Config = {"virtual_hosted_style_request": False}
+            if endpoint is not None:
+                config["endpoint"] = endpoint
+            if "region" in options:
+                config["region"] = options["region"]
+            plain = endpoint is not None and endpoint.startswith("http:")
             prefix = parts.path.strip("/") or None
-            store = S3Store(
-                parts.netloc,
-                prefix=prefix,
-                endpoint=endpoint,
-                region=options.get("region"),
-                virtual_hosted_style_request=False,
-                client_options={"allow_http": bool(endpoint and endpoint.startswith("http:"))},
-            )
-            return None, store
+            try:
+                return None, S3Store(
+                    parts.netloc,
+                    prefix=prefix,
+                    config=config,
+                    client_options={"allow_http": plain},
+                )
+            except (ObstoreError, ValueError) as error:
+                raise _unavailable(url, error) from error
         case other:
             raise StorageUnavailable(
                 attempted=f"open the blobs at {url}",
@@ -126,6 +208,11 @@ def _open(url: str) -> tuple[Path | None, ObjectStore]:
 
 def _name(digest: Sha256) -> str:
     return f"sha256/{digest[:2]}/{digest}"
+
+
+def _stamp(path: Path) -> _Stamp:
+    found = path.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _sync(path: Path) -> None:
