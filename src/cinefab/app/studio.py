@@ -17,8 +17,15 @@ from cinefab.app.plugins import find_plugins, load_plugin
 from cinefab.app.settings import Settings
 from cinefab.app.warmth import Warmth
 from cinefab.core.brief import Brief
+from cinefab.core.canonical import Json
 from cinefab.core.clock import SystemClock
-from cinefab.core.errors import Cancelled, StorageUnavailable, Unavailable, WorkerLost
+from cinefab.core.errors import (
+    Cancelled,
+    CinefabError,
+    StorageUnavailable,
+    Unavailable,
+    WorkerLost,
+)
 from cinefab.core.ids import JobId, RandomIds, WorkerId
 from cinefab.economics.prices import PriceBook, record_prices
 from cinefab.engine.durable import Durable, Status
@@ -26,9 +33,11 @@ from cinefab.engine.heartbeat import Heartbeat
 from cinefab.engine.system_database import system_url_for
 from cinefab.engine.wire import Fault
 from cinefab.ingest.fetch import Fetcher
-from cinefab.jobs.cancelling import absorb_leases_of, cancel_job, fail_job
+from cinefab.jobs.cancelling import cancel_job, fail_job
+from cinefab.jobs.caretaking import Caretaker, is_made_elsewhere
+from cinefab.jobs.delivering import write_report
 from cinefab.jobs.door import Opened, open_job
-from cinefab.jobs.film import WORKFLOW, register_film
+from cinefab.jobs.film import WORKFLOW, load_order, register_film
 from cinefab.jobs.report import build_report
 from cinefab.jobs.stages import CPU
 from cinefab.jobs.workshop import FoundCheck, Model, Progress, Workshop
@@ -45,20 +54,27 @@ from cinefab.tenancy.local import LOCAL_PRINCIPAL, LOCAL_TENANT, record_local_te
 APPLICATION_VERSION: Final = "1"
 """Goes up when jobs that began under the release before cannot be finished by this one."""
 
+PREVIEW: Final = "preview.jpg"
+
 _LOOK_EVERY_S: Final = 0.5
 
 
 class Studio:
-    """A running studio: makes films, resumes what others left unfinished, and closes cleanly."""
+    """A running studio: makes films, resumes what others left unfinished, and closes cleanly.
+
+    `tell` takes the news of jobs, `say` a sentence for the person who waits; any thread calls them.
+    """
 
     def __init__(
         self,
         settings: Settings,
         *,
         tell: Callable[[Progress], None],
+        say: Callable[[str], None] = lambda _line: None,
         warmth: Warmth | None = None,
     ) -> None:
         self.settings = settings
+        self._say = say
         self._stack = ExitStack()
         warmth = warmth or Warmth(settings)
         self._stack.callback(warmth.close)
@@ -68,6 +84,7 @@ class Studio:
             self._stack.close()
             raise
         self._launched = False
+        self._on_lost: Callable[[], None] = lambda: None
 
     @property
     def authority_created(self) -> bool:
@@ -87,9 +104,11 @@ class Studio:
     def make(self, brief: Brief, *, base: Path, requested_us: int) -> Mapping[str, Any]:
         """Make the film that `brief` asks for; return the job's report.
 
-        The brief's files are relative to `base`. Control-C cancels the job. Raises
+        The brief's files are relative to `base`. Control-C cancels the job, unless it is one that
+        another worker makes: then `Cancelled` is raised and the job goes on. Raises
         `BriefInvalid`, `BudgetTooSmall` or `StorageUnavailable` before there is a job; after
-        that, failures are in the report.
+        that, failures are in the report, but for `StorageUnavailable` while the database is away
+        and `WorkerLost` when this process was taken for dead: both leave the job to be resumed.
         """
         opened = open_job(
             self.shop,
@@ -99,15 +118,24 @@ class Studio:
             requested_us=requested_us,
         )
         try:
-            return self._finish(opened)
+            if opened.resumed:
+                self._say_resumed(opened)
+            return self._finish(opened.job)
         except KeyboardInterrupt:
-            cancel_job(self.shop, opened.job, by="the person at the keyboard")
-            return build_report(self.shop, opened.job)
+            if opened.resumed and is_made_elsewhere(self.shop, opened.job):
+                raise _stopped_following(opened.job) from None
+            return self._cancel(opened.job)
 
     def serve(self, stop: threading.Event) -> None:
-        """Work as a worker until `stop` is set: whatever dead workers left behind is finished."""
+        """Work as a worker until `stop` is set: whatever dead workers left behind is finished.
+
+        Raises `WorkerLost` if this process was taken for dead; `stop` is set then, too.
+        """
+        self._on_lost = stop.set
         self.launch()
         stop.wait()
+        if self._heartbeat.lost.is_set():
+            raise self._lost("work on what others left")
 
     def launch(self) -> None:
         """Start the durable engine and the heartbeat; what dead workers left is taken over."""
@@ -116,48 +144,96 @@ class Studio:
         self._launched = True
         shop = self.shop
         register_film(shop)
-        shop.durable.launch()
-        self._stack.callback(shop.durable.close)
+        caretaker = Caretaker(shop, start=self._start)
         self._heartbeat = Heartbeat(
             shop.recorder.db,
             shop.worker,
             clock=shop.recorder.clock,
-            on_dead=self._take_over,
+            on_dead=caretaker.take_over,
+            on_lost=self._notice_lost,
+            on_sweep=caretaker.sweep,
         )
-        self._heartbeat.start()
+        # Closed in the other order: nobody looks for work any more, then the work stops, and only
+        # then is the row ended, so that nothing is taken up after others were told to take over.
         self._stack.callback(self._heartbeat.close)
+        self._stack.callback(shop.durable.close)
+        self._stack.callback(self._heartbeat.stop)
+        shop.durable.launch()
+        self._heartbeat.start()
 
-    def _finish(self, opened: Opened) -> Mapping[str, Any]:
+    def _notice_lost(self) -> None:
+        self._on_lost()
+
+    def _start(self, job: JobId) -> None:
+        self.shop.durable.start(WORKFLOW, job, job)
+
+    def _finish(self, job: JobId) -> Mapping[str, Any]:
         self.launch()
-        durable = self.shop.durable
-        if durable.status(opened.job) is Status.UNKNOWN:
-            durable.start(WORKFLOW, opened.job, opened.job)
-        while not self._ended(opened.job):
+        if self.shop.durable.status(job) is Status.UNKNOWN:
+            self._start(job)
+        while not self._ended(job):
             if self._heartbeat.lost.is_set():
-                raise WorkerLost(
-                    attempted=f"make {opened.job}",
-                    found="this process stood still for so long that another one took its jobs over",
-                    remedy="Run it again to follow the job; nothing is done or charged twice.",
-                )
-        return build_report(self.shop, opened.job)
+                raise self._lost(f"make {job}")
+        return build_report(self.shop, job)
 
     def _ended(self, job: JobId) -> bool:
+        durable = self.shop.durable
         try:
-            self.shop.durable.result(job, timeout_s=_LOOK_EVERY_S)
-        except (Cancelled, Fault):
-            return True
+            durable.result(job, timeout_s=_LOOK_EVERY_S)
+        except Fault as error:
+            fault = {"error": "Fault", "attempted": error.attempted, "found": str(error)}
+            self._end_broken(job, fault)
+        except StorageUnavailable as error:
+            # Either it is away now, and the job goes on later, or it was away at the very end.
+            if durable.status(job) is not Status.FAILED:
+                raise
+            self._end_broken(job, error.as_dict())
         except WorkerLost as error:
-            fail_job(self.shop, job, error)
-            return True
-        except StorageUnavailable:
-            raise
-        except Unavailable:
-            return False
+            self._end_broken(job, error.as_dict())
+        except Unavailable as error:
+            if durable.status(job) is not Status.FAILED:
+                return False
+            self._end_broken(job, error.as_dict())
+        except CinefabError as error:
+            self._end_broken(job, error.as_dict())
         return True
 
-    def _take_over(self, worker: WorkerId) -> None:
-        absorb_leases_of(self.shop, worker)
-        self.shop.durable.adopt([worker])
+    def _end_broken(self, job: JobId, failure: Json) -> None:
+        """End the row of a job whose workflow is over without having done so."""
+        if fail_job(self.shop, job, failure):
+            self._report(job)
+
+    def _cancel(self, job: JobId) -> Mapping[str, Any]:
+        if not cancel_job(self.shop, job, by="the person at the keyboard"):
+            return build_report(self.shop, job)
+        if self._launched:
+            # Our own steps first, or one of them would put its picture there again.
+            self._heartbeat.stop()
+            self.shop.durable.close()
+        (load_order(self.shop, job).out / PREVIEW).unlink(missing_ok=True)
+        return self._report(job)
+
+    def _report(self, job: JobId) -> Mapping[str, Any]:
+        try:
+            return write_report(self.shop, load_order(self.shop, job))
+        except StorageUnavailable as error:
+            self._say(f"the report could not be put beside the film: {error}")
+            return build_report(self.shop, job)
+
+    def _say_resumed(self, opened: Opened) -> None:
+        self._say(f"going on with {opened.job}, which was begun before and is unfinished")
+        if opened.out.parent != self.settings.out.absolute():
+            self._say(f"its film was ordered into {opened.out} and is put there")
+
+    def _lost(self, attempted: str) -> WorkerLost:
+        """Stop working at once, as others do it now, and say why."""
+        self._heartbeat.stop()
+        self.shop.durable.close()
+        return WorkerLost(
+            attempted=attempted,
+            found="this process stood still for so long that another one took its jobs over",
+            remedy="Run it again to go on; nothing is done or charged twice.",
+        )
 
     def _assemble(
         self, settings: Settings, tell: Callable[[Progress], None], warmth: Warmth
@@ -209,6 +285,14 @@ class Studio:
 
 def _model(point: EntryPoint) -> Model:
     return Model(card=load_plugin(point).card, entry=point.value)
+
+
+def _stopped_following(job: JobId) -> Cancelled:
+    return Cancelled(
+        attempted=f"wait for {job}",
+        found="you asked to stop waiting; another worker makes it, and goes on",
+        remedy="Run the same command again to wait for it, or stop the command that makes it.",
+    )
 
 
 def _check(point: EntryPoint) -> FoundCheck:

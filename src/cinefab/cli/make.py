@@ -11,6 +11,7 @@ import click
 from cinefab.app.process_start import process_started_us
 from cinefab.cli.exits import exit_for_report
 from cinefab.cli.said import print_json, reports_errors, usd
+from cinefab.core.errors import Cancelled
 
 
 @click.command()
@@ -49,7 +50,16 @@ def make(
         return
     if brief is None:
         raise click.UsageError("Name the brief to make, or ask for its --schema.")
-    report = make_brief(brief, out=out, overrides=overrides, db=db, blobs=blobs, as_json=as_json)
+    try:
+        report = make_brief(
+            brief, out=out, overrides=overrides, db=db, blobs=blobs, as_json=as_json
+        )
+    except KeyboardInterrupt:
+        raise Cancelled(
+            attempted=f"make {brief}",
+            found="you asked for it to stop",
+            remedy="Run it again if it is still wanted.",
+        ) from None
     raise SystemExit(exit_for_report(report))
 
 
@@ -82,7 +92,7 @@ def make_brief(
     from cinefab.cli.progress import ProgressView  # noqa: PLC0415 - see above
 
     view = ProgressView(quiet=as_json)
-    with Studio(settings, tell=view.tell, warmth=warmth) as studio:
+    with Studio(settings, tell=view.tell, say=_say, warmth=warmth) as studio:
         if studio.authority_created and not as_json:
             click.echo(
                 f"Created a development authority in {settings.home / 'authority'}: "
@@ -98,6 +108,10 @@ def make_brief(
     else:
         _summarise(report)
     return report
+
+
+def _say(line: str) -> None:
+    click.echo(f"cinefab: {line}", err=True)
 
 
 def _summarise(report: Mapping[str, Any]) -> None:

@@ -136,6 +136,11 @@ class Durable:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it was launched and not closed since."""
+        return self._loop is not None
+
     def workflow(self, name: str, body: Body) -> None:
         """Say what runs under `name`; before `launch`, the same in every process."""
         assert not self._functions, "workflows are registered before launch"
@@ -218,10 +223,32 @@ class Durable:
         )
         return [handle.get_workflow_id() for handle in adopted]
 
+    def executor(self, workflow_id: str) -> WorkerId | None:
+        """Return the worker that took a workflow up last, or None if none has it."""
+        found = self._call(DBOS.get_workflow_status_async(workflow_id))
+        if found is None or _STATUS[found.status] is not Status.RUNNING:
+            return None
+        return WorkerId(str(found.executor_id))
+
+    def executors(self) -> set[WorkerId]:
+        """Return the workers, living or dead, that have unfinished workflows of our version."""
+        return self._call(asyncio.to_thread(self._executors))
+
     def close(self) -> None:
         """Stop the workflows that run here, leaving them for another worker to adopt."""
         if self._loop is not None:
             self._stop()
+
+    def _executors(self) -> set[WorkerId]:
+        system = dbos._dbos._get_dbos_instance()._sys_db  # noqa: SLF001 - pinned, tested
+        row = system.tables.workflow_status.c
+        with system.engine.connect() as connection:
+            found = connection.execute(
+                sa.select(row.executor_id)
+                .where(row.status == "PENDING", row.application_version == self._version)
+                .distinct()
+            ).scalars()
+            return {WorkerId(str(executor)) for executor in found}
 
     async def _launch(self, loop: asyncio.AbstractEventLoop) -> None:
         _quieten()

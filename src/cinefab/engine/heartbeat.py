@@ -35,6 +35,9 @@ BEAT_S: Final = 0.5
 SILENCE_S: Final = 2.5
 """How long a beat stands still before its worker is taken for dead."""
 
+SWEEP_S: Final = 2.5
+"""How often a worker looks for what taking over from the dead has missed."""
+
 _log: Final = logging.getLogger(__name__)
 
 # The store declares and migrates it; the engine is on the store's own floor and only writes to it.
@@ -64,7 +67,8 @@ class Heartbeat:
     `on_dead` is called, in the heartbeat's thread, for each worker that this one takes over; it
     may be called again for the same worker, here or elsewhere, until it returned once without an
     error. `on_lost` is called when this worker itself was taken for dead: it must stop working.
-    Nothing that goes wrong here ends the process.
+    `on_sweep` is called in the same thread at the first beat, after each takeover, and every
+    `sweep_s`: for work that was lost although every row is settled. Nothing that goes wrong here ends the process.
     """
 
     def __init__(
@@ -75,9 +79,11 @@ class Heartbeat:
         clock: Clock,
         on_dead: Callable[[WorkerId], None],
         on_lost: Callable[[], None] = lambda: None,
+        on_sweep: Callable[[], None] = lambda: None,
         host: str | None = None,
         beat_s: float = BEAT_S,
         silence_s: float = SILENCE_S,
+        sweep_s: float = SWEEP_S,
     ) -> None:
         self.lost = threading.Event()
         """Set once somebody else has taken this worker for dead."""
@@ -86,9 +92,12 @@ class Heartbeat:
         self._clock = clock
         self._on_dead = on_dead
         self._on_lost = on_lost
+        self._on_sweep = on_sweep
         self._host = host or this_host()
         self._beat_s = beat_s
         self._silence_us = round(silence_s * 1_000_000)
+        self._sweep_us = round(sweep_s * 1_000_000)
+        self._swept_us: int | None = None
         self._seen: dict[str, _Seen] = {}
         self._looked_us: int | None = None
         self._stop = threading.Event()
@@ -118,14 +127,23 @@ class Heartbeat:
             self.lost.set()
             self._on_lost()
             return
-        for dead in self._claim(self._look()):
+        claimed = self._claim(self._look())
+        for dead in claimed:
             self._take_over(dead)
+        now_us = self._clock.elapsed_us()
+        if claimed or self._swept_us is None or now_us - self._swept_us >= self._sweep_us:
+            self._swept_us = now_us
+            self._on_sweep()
 
-    def close(self) -> None:
-        """Stop beating; what this worker leaves unfinished is for others to take over."""
+    def stop(self) -> None:
+        """Stop beating and looking, but say nothing of it yet; twice is as once."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
+
+    def close(self) -> None:
+        """Stop beating; what this worker leaves unfinished is for others to take over."""
+        self.stop()
         try:
             with self._db.write() as connection:
                 connection.execute(

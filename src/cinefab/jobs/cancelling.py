@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from cinefab.core.errors import CinefabError
+from cinefab.core.canonical import Json
 from cinefab.core.ids import JobId, TenantId, WorkerId
 from cinefab.core.units import DeviceUs
 from cinefab.economics.leases import open_leases_of, open_leases_of_job
@@ -18,7 +18,8 @@ def cancel_job(shop: Workshop, job: JobId, *, by: str) -> bool:
     """End a job as cancelled and void what it had reserved; False if it had ended already.
 
     The row is moved first: from then on no stage of the job can be committed or charged, on any
-    worker. Then its steps are interrupted, and what their devices did goes to overhead.
+    worker. Then its steps are interrupted, and what their devices did goes to overhead. With an
+    engine that is not open there is nothing of ours to interrupt.
     """
     failure = {
         "error": "Cancelled",
@@ -45,19 +46,23 @@ def cancel_job(shop: Workshop, job: JobId, *, by: str) -> bool:
                     lost_us=DeviceUs(max(0, now_us - lease.opened_us)),
                     now_us=now_us,
                 )
-    shop.durable.cancel(job)
+    if shop.durable.is_open:
+        shop.durable.cancel(job)
     return moved
 
 
-def fail_job(shop: Workshop, job: JobId, error: CinefabError) -> None:
-    """End a job that its engine has given up, with the error that says why."""
+def fail_job(shop: Workshop, job: JobId, failure: Json) -> bool:
+    """End a job that its engine has given up, with the report that says why, and void the rest.
+
+    False if it had ended: then it stays as it is.
+    """
     with shop.recorder.db.write() as connection:
-        move_job(
+        return move_job(
             connection,
             tenant=shop.tenant,
             job_id=job,
             to=JobStatus.FAILED,
-            failure=error.as_dict(),
+            failure=failure,
             now_us=shop.recorder.clock.now_us(),
         )
 

@@ -40,11 +40,14 @@ _HEADROOM: Final = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """A job at the door; `resumed` says that an unfinished one was found for the same brief."""
+    """A job at the door; `resumed` says that an unfinished one was found for the same brief.
+
+    `out` is the job's own folder: of one that was found, where the film was ordered first.
+    """
 
     job: JobId
     resumed: bool
-    known_brief: bool
+    out: Path
 
 
 def open_job(shop: Workshop, brief: Brief, *, base: Path, out: Path, requested_us: int) -> Opened:
@@ -63,10 +66,10 @@ def open_job(shop: Workshop, brief: Brief, *, base: Path, out: Path, requested_u
     digest = sha256_of(document.encode())
     with shop.recorder.db.write() as connection:
         _lock_brief(connection, shop, digest)
-        brief_id, known_brief = _brief_row(connection, shop, digest, document)
+        brief_id = _brief_row(connection, shop, digest, document)
         unfinished = _find_unfinished(connection, shop, brief_id)
         if unfinished is not None:
-            return Opened(job=unfinished, resumed=True, known_brief=True)
+            return unfinished
         job = _insert_job(connection, shop, brief_id, wanted, out=out, requested_us=requested_us)
         now_us = shop.recorder.clock.now_us()
         if amount is not None:
@@ -76,7 +79,7 @@ def open_job(shop: Workshop, brief: Brief, *, base: Path, out: Path, requested_u
         event = OutboxEvent(kind="job.created", subject=job, body=said)
         record_leaf(connection, leaf, tenant=shop.tenant, now_us=now_us)
         record_event(connection, event, tenant=shop.tenant, now_us=now_us)
-    return Opened(job=job, resumed=False, known_brief=known_brief)
+    return Opened(job=job, resumed=False, out=out.absolute() / job)
 
 
 def find_model(shop: Workshop, brief: Brief) -> Model:
@@ -178,16 +181,14 @@ def _lock_brief(connection: sa.Connection, shop: Workshop, digest: Sha256) -> No
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))
 
 
-def _brief_row(
-    connection: sa.Connection, shop: Workshop, digest: Sha256, document: str
-) -> tuple[int, bool]:
+def _brief_row(connection: sa.Connection, shop: Workshop, digest: Sha256, document: str) -> int:
     known = connection.execute(
         sa.select(brief_table.c.id).where(
             brief_table.c.tenant_id == shop.tenant, brief_table.c.digest == digest
         )
     ).scalar()
     if known is not None:
-        return known, True
+        return int(known)
     inserted = connection.execute(
         brief_table.insert().values(
             tenant_id=shop.tenant,
@@ -198,12 +199,12 @@ def _brief_row(
     )
     key = inserted.inserted_primary_key
     assert key is not None, "a row that was inserted has an id"
-    return int(key[0]), False
+    return int(key[0])
 
 
-def _find_unfinished(connection: sa.Connection, shop: Workshop, brief_id: int) -> JobId | None:
+def _find_unfinished(connection: sa.Connection, shop: Workshop, brief_id: int) -> Opened | None:
     row = connection.execute(
-        sa.select(job_table.c.public_id)
+        sa.select(job_table.c.public_id, job_table.c.out)
         .where(
             job_table.c.tenant_id == shop.tenant,
             job_table.c.brief_id == brief_id,
@@ -211,7 +212,9 @@ def _find_unfinished(connection: sa.Connection, shop: Workshop, brief_id: int) -
         )
         .order_by(job_table.c.id.desc())
     ).first()
-    return None if row is None else JobId(row.public_id)
+    if row is None:
+        return None
+    return Opened(job=JobId(row.public_id), resumed=True, out=Path(row.out))
 
 
 def _insert_job(

@@ -9,29 +9,44 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Final, TypeVar
 
 import sqlalchemy as sa
 
 from cinefab.core.canonical import Json
-from cinefab.core.errors import Cancelled, CinefabError, RefusedByReview
+from cinefab.core.errors import Cancelled, CinefabError, RefusedByReview, StorageUnavailable
 from cinefab.core.ids import JobId
 from cinefab.core.plan import PlannedShot, PlannedTransition
 from cinefab.engine.durable import step
 from cinefab.ingest.brief import brief_from_document
 from cinefab.jobs import assembling, delivering, generating, ingesting, planning, reviewing
 from cinefab.jobs.stages import Order
-from cinefab.jobs.status import ENDED, JobStatus, move_job
+from cinefab.jobs.status import JobStatus, move_job
 from cinefab.jobs.tables import brief as brief_table
 from cinefab.jobs.tables import job as job_table
 from cinefab.jobs.workshop import Workshop
 
-WORKFLOW = "film"
+_T = TypeVar("_T")
+
+WORKFLOW: Final = "film"
 """The workflow's name in the durable engine; its argument is the job's public id."""
 
-_ATTEMPTS = 2
+_log: Final = logging.getLogger(__name__)
+
+_ATTEMPTS: Final = 3
+"""A stage outlives a short failure of what it needs: the database, the blobs, a sandbox."""
+
+_RENDER_ATTEMPTS: Final = 2
 """A rendering process that dies, or hangs, is replaced; what it was making is made once more."""
+
+_MOVE_ATTEMPTS: Final = 8
+"""A job's status must not be lost to an outage of half a minute: its result would be kept as it is
+while the row never ends."""
+
+_READ_PAUSE_S: Final = 0.2
 
 
 def register_film(shop: Workshop) -> None:
@@ -50,42 +65,42 @@ async def make_film(shop: Workshop, job: JobId) -> Json:
     and is raised for the engine to keep.
     """
     try:
-        await step("begin", lambda: _move(shop, job, JobStatus.RUNNING))
-        await _walk(shop, await asyncio.to_thread(load_order, shop, job))
+        await _move(shop, job, "begin", JobStatus.RUNNING)
+        await _walk(shop, await _read(load_order, shop, job))
     except RefusedByReview as error:
-        return await step("refused", _ending(shop, job, JobStatus.REFUSED, error.as_dict()))
+        return await _end(shop, job, "refused", JobStatus.REFUSED, error.as_dict())
     except Cancelled as error:
-        return await step("cancelled", _ending(shop, job, JobStatus.CANCELLED, error.as_dict()))
+        return await _end(shop, job, "cancelled", JobStatus.CANCELLED, error.as_dict())
     except CinefabError as error:
-        return await step("failed", _ending(shop, job, JobStatus.FAILED, error.as_dict()))
+        return await _end(shop, job, "failed", JobStatus.FAILED, error.as_dict())
     except Exception as error:
         fault = {"error": "Fault", "found": f"{type(error).__name__}: {error}"}
-        await step("fault", _ending(shop, job, JobStatus.FAILED, fault))
+        await _end(shop, job, "fault", JobStatus.FAILED, fault)
         raise
-    return await step("delivered", _ending(shop, job, JobStatus.DELIVERED, None))
+    return await _end(shop, job, "delivered", JobStatus.DELIVERED, None)
 
 
 async def _walk(shop: Workshop, order: Order) -> None:
     references = await asyncio.gather(
         *(
-            step(f"ingest:{reference.name}", _bound(ingesting.ingest, shop, order, reference))
+            _stage(f"ingest:{reference.name}", _bound(ingesting.ingest, shop, order, reference))
             for reference in order.brief.references
         )
     )
-    planned = await step("plan", lambda: planning.plan(shop, order, references))
-    plan = await asyncio.to_thread(planning.load_plan, shop, planned)
-    kept = await step("find", lambda: generating.find_kept(shop, plan))
+    planned = await _stage("plan", lambda: planning.plan(shop, order, references))
+    plan = await _read(planning.load_plan, shop, planned)
+    kept = await _stage("find", lambda: generating.find_kept(shop, plan))
 
     async def _shot(shot: PlannedShot) -> Json:
         return await step(
             f"generate:{shot.index}",
             lambda: generating.generate(shop, order, plan, shot, references, kept),
-            attempts_max=_ATTEMPTS,
+            attempts_max=_RENDER_ATTEMPTS,
         )
 
     missing = [shot for shot in plan.shots if generating.is_missing(plan, shot, kept)]
     made = await asyncio.gather(
-        step("preview", lambda: generating.preview(shop, order, plan, references, kept)),
+        _stage("preview", lambda: generating.preview(shop, order, plan, references, kept)),
         *(_shot(shot) for shot in missing),
     )
     pieces = generating.all_segments(kept, made[1:])
@@ -94,16 +109,18 @@ async def _walk(shop: Workshop, order: Order) -> None:
         return await step(
             f"transition:{transition.into}",
             lambda: assembling.make(shop, order, plan, transition, pieces),
-            attempts_max=_ATTEMPTS,
+            attempts_max=_RENDER_ATTEMPTS,
         )
 
     blends = [each for each in plan.transitions if each.key not in pieces]
     joined = await asyncio.gather(*(_transition(each) for each in blends))
     pieces = generating.all_segments(pieces, joined)
-    cut = await step("assemble", lambda: assembling.assemble(shop, order, plan, pieces))
-    await step("review", lambda: reviewing.review(shop, order, plan, cut))
-    released = await step("deliver", lambda: delivering.deliver(shop, order, plan, cut, references))
-    await step("publish", lambda: delivering.publish(shop, order, released, planned))
+    cut = await _stage("assemble", lambda: assembling.assemble(shop, order, plan, pieces))
+    await _stage("review", lambda: reviewing.review(shop, order, plan, cut))
+    released = await _stage(
+        "deliver", lambda: delivering.deliver(shop, order, plan, cut, references)
+    )
+    await _stage("publish", lambda: delivering.publish(shop, order, released, planned))
 
 
 def load_order(shop: Workshop, job: JobId) -> Order:
@@ -123,13 +140,35 @@ def _bound(
     return lambda: body(*arguments)
 
 
-def _ending(
-    shop: Workshop, job: JobId, to: JobStatus, failure: Json
-) -> Callable[[], Awaitable[Json]]:
-    return lambda: _move(shop, job, to, failure)
+async def _stage(name: str, body: Callable[[], Awaitable[Json]]) -> Json:
+    return await step(name, body, attempts_max=_ATTEMPTS)
 
 
-async def _move(shop: Workshop, job: JobId, to: JobStatus, failure: Json = None) -> Json:
+async def _read(load: Callable[..., _T], *arguments: object) -> _T:
+    # Outside any step, for what is too large to keep: it reads what can never change.
+    for done in range(1, _MOVE_ATTEMPTS):
+        try:
+            return await asyncio.to_thread(load, *arguments)
+        except StorageUnavailable:
+            await asyncio.sleep(_READ_PAUSE_S * 2 ** (done - 1))
+    return await asyncio.to_thread(load, *arguments)
+
+
+async def _end(shop: Workshop, job: JobId, name: str, to: JobStatus, failure: Json) -> Json:
+    ended = await _move(shop, job, name, to, failure)
+
+    def report() -> None:
+        delivering.write_report(shop, load_order(shop, job))
+
+    try:
+        await step("report", _threaded(report), attempts_max=_ATTEMPTS)
+    except StorageUnavailable:
+        # The job has ended all the same; a folder that cannot be written to is no reason to wait.
+        _log.warning("report_not_written", extra={"job": job}, exc_info=True)
+    return ended
+
+
+async def _move(shop: Workshop, job: JobId, name: str, to: JobStatus, failure: Json = None) -> Json:
     def move() -> None:
         with shop.recorder.db.write() as connection:
             move_job(
@@ -141,8 +180,13 @@ async def _move(shop: Workshop, job: JobId, to: JobStatus, failure: Json = None)
                 now_us=shop.recorder.clock.now_us(),
             )
 
-        if to in ENDED:
-            delivering.write_report(shop, load_order(shop, job))
-
-    await asyncio.to_thread(move)
+    await step(name, _threaded(move), attempts_max=_MOVE_ATTEMPTS)
     return {"job": job, "status": to, "failure": failure}
+
+
+def _threaded(body: Callable[[], None]) -> Callable[[], Awaitable[Json]]:
+    async def run() -> Json:
+        await asyncio.to_thread(body)
+        return None
+
+    return run

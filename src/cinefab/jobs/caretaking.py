@@ -1,0 +1,120 @@
+"""What living workers do for dead ones: take their jobs over, and find what nobody has any more.
+
+A dead worker's row is found by the heartbeat, once. Work can be lost beside it: a worker that was
+taken for dead, and settled, takes something up before it notices; a program dies between writing
+a job and starting it. So workers also look, now and then, for jobs that no living worker has.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+
+import sqlalchemy as sa
+
+from cinefab.core.ids import JobId, WorkerId
+from cinefab.engine.durable import Status
+from cinefab.engine.heartbeat import process_runs, this_host
+from cinefab.jobs.cancelling import absorb_leases_of
+from cinefab.jobs.status import JobStatus
+from cinefab.jobs.tables import job as job_table
+from cinefab.jobs.workshop import Workshop
+from cinefab.store.schema import worker as worker_table
+
+
+class Caretaker:
+    """One worker's care for the work of others; used by one thread, the heartbeat's.
+
+    `start` gives a job to the durable engine of this process.
+    """
+
+    def __init__(self, shop: Workshop, *, start: Callable[[JobId], None]) -> None:
+        self._shop = shop
+        self._start = start
+        self._host = this_host()
+        self._unknown: set[WorkerId] = set()
+        self._waiting: set[JobId] = set()
+
+    def take_over(self, dead: WorkerId) -> None:
+        """Close a dead worker's leases and have its jobs finished; twice is as once."""
+        absorb_leases_of(self._shop, dead)
+        self._shop.durable.adopt([dead])
+
+    def sweep(self) -> None:
+        """Take over what no living worker has; call it every few seconds.
+
+        What is only about to be somebody's, such as a job just written, is left until it was
+        found by two sweeps in a row.
+        """
+        self._adopt_strays()
+        self._start_orphans()
+        self._clear_scratch()
+
+    def _adopt_strays(self) -> None:
+        busy = self._shop.durable.executors() - {self._shop.worker}
+        with self._shop.recorder.db.read() as connection:
+            known = {
+                row.id: row.settled_us is not None
+                for row in connection.execute(
+                    sa.select(worker_table.c.id, worker_table.c.settled_us).where(
+                        worker_table.c.id.in_(busy)
+                    )
+                )
+            }
+        unknown = {worker for worker in busy if worker not in known}
+        settled = {worker for worker in busy if known.get(worker)}
+        for stray in sorted(settled | (unknown & self._unknown)):
+            self.take_over(stray)
+        # A worker that starts works before it has a row.
+        self._unknown = unknown
+
+    def _start_orphans(self) -> None:
+        with self._shop.recorder.db.read() as connection:
+            waiting = connection.execute(
+                sa.select(job_table.c.public_id).where(
+                    job_table.c.tenant_id == self._shop.tenant,
+                    job_table.c.status == JobStatus.WAITING,
+                )
+            ).scalars()
+            found = {JobId(each) for each in waiting}
+        orphans = {job for job in found if self._shop.durable.status(job) is Status.UNKNOWN}
+        for job in sorted(orphans & self._waiting):
+            self._start(job)
+        self._waiting = orphans
+
+    def _clear_scratch(self) -> None:
+        folder = self._shop.scratch.parent
+        names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+        names.discard(self._shop.worker)
+        if not names:
+            return
+        with self._shop.recorder.db.read() as connection:
+            gone = connection.execute(
+                sa.select(worker_table.c.id, worker_table.c.pid).where(
+                    worker_table.c.id.in_(names),
+                    worker_table.c.host == self._host,
+                    worker_table.c.settled_us.is_not(None),
+                )
+            ).all()
+        for row in gone:
+            # One that only stood still may wake, and must not trip over files that have gone.
+            if not process_runs(row.pid):
+                shutil.rmtree(folder / row.id, ignore_errors=True)
+
+
+def is_made_elsewhere(shop: Workshop, job: JobId) -> bool:
+    """Return whether another worker that lives, as far as is known, makes this job.
+
+    While our engine is not open nobody can tell which worker has it, so any that lives counts.
+    """
+    alive = sa.select(worker_table).where(
+        worker_table.c.ended_us.is_(None), worker_table.c.id != shop.worker
+    )
+    if shop.durable.is_open:
+        executor = shop.durable.executor(job)
+        if executor is None or executor == shop.worker:
+            return False
+        alive = alive.where(worker_table.c.id == executor)
+    with shop.recorder.db.read() as connection:
+        rows = connection.execute(alive).all()
+    return any(row.host != this_host() or process_runs(row.pid) for row in rows)
