@@ -73,6 +73,19 @@ def record_segment(
         return
 
 
+def forget_segment(connection: sa.Connection, kept: KeptSegment, *, tenant: TenantId) -> bool:
+    """Give up a segment whose bytes are wrong; say whether this very one was still kept."""
+    deleted = connection.execute(
+        segment.delete().where(
+            segment.c.tenant_id == tenant,
+            segment.c.key == kept.key,
+            # Another job may have made it again by now, and that one is to stay.
+            segment.c.asset_id == kept.asset,
+        )
+    )
+    return deleted.rowcount > 0
+
+
 def record_take(
     connection: sa.Connection,
     facts: TakeFacts,

@@ -92,3 +92,19 @@ def record_reference(
             connection.execute(insert)
     except sa.exc.IntegrityError:
         return
+
+
+def forget_reference(
+    connection: sa.Connection, kept: KeptReference, *, tenant: TenantId, preparation: str
+) -> bool:
+    """Give up a prepared reference whose bytes are wrong; say whether this very one was kept."""
+    deleted = connection.execute(
+        reference.delete().where(
+            reference.c.tenant_id == tenant,
+            reference.c.original_digest == kept.original,
+            reference.c.preparation == preparation,
+            # Another job may have prepared it again by now, and that one is to stay.
+            reference.c.picture_asset == kept.picture_asset,
+        )
+    )
+    return deleted.rowcount > 0

@@ -16,8 +16,9 @@ from cinefab.core.plan import Part, Plan, PlannedTransition
 from cinefab.core.stage import Content, Lineage, Relation
 from cinefab.engine.compute import ComputeResult
 from cinefab.generate.segments import KeptSegment, record_segment
-from cinefab.jobs.generating import edges_by_weight, pieces_of
+from cinefab.jobs.pieces import edges_by_weight, pieces_of
 from cinefab.jobs.stages import Order, StageOutput, run_stage
+from cinefab.jobs.takes import require_same_versions
 from cinefab.jobs.workshop import Workshop
 from cinefab.provenance.assets import Asset
 from cinefab.record.commit import NewAsset
@@ -39,9 +40,11 @@ async def make(
     path = shop.scratch / order.job / f"{transition.key}.mp4"
 
     async def body() -> StageOutput:
+        require_same_versions(shop, order, plan)
+        local = shop.blobs.local_path
         argument: Json = {
-            "tail": str(shop.blobs.local_path(Sha256(tail["digest"]))),
-            "head": str(shop.blobs.local_path(Sha256(head["digest"]))),
+            "tail": str(await asyncio.to_thread(local, Sha256(tail["digest"]))),
+            "head": str(await asyncio.to_thread(local, Sha256(head["digest"]))),
             "path": str(path),
             "kind": transition.kind,
             "frames": transition.frames,

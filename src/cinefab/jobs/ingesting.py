@@ -6,18 +6,25 @@ import asyncio
 from dataclasses import asdict
 from typing import Final
 
+import numpy as np
 import sqlalchemy as sa
+from numpy.typing import NDArray
 
 from cinefab.core.brief import Reference, Role
 from cinefab.core.canonical import Json, Sha256, sha256_of
-from cinefab.core.errors import ReferenceRefused
+from cinefab.core.errors import ReferenceRefused, StorageUnavailable
 from cinefab.core.ids import AssetId
 from cinefab.core.plan import PreparedReference
 from cinefab.core.stage import Content, Lineage, Relation, SourceEdge
 from cinefab.core.units import WHOLE_BP
 from cinefab.ingest.fetch import Fetched
 from cinefab.ingest.prepare import PREPARATION, normalised
-from cinefab.ingest.references import KeptReference, find_reference, record_reference
+from cinefab.ingest.references import (
+    KeptReference,
+    find_reference,
+    forget_reference,
+    record_reference,
+)
 from cinefab.jobs.door import BLOB
 from cinefab.jobs.stages import Order, StageOutput, run_stage
 from cinefab.jobs.workshop import Workshop
@@ -27,8 +34,9 @@ from cinefab.media.still import png_bytes
 from cinefab.provenance.assets import Asset
 from cinefab.provenance.credential_rows import found_credential, record_credential
 from cinefab.provenance.credentials import may_carry_credentials
-from cinefab.record.commit import NewAsset, sibling
+from cinefab.record.commit import NewAsset, StageRef, find_stage, sibling
 from cinefab.record.rights import record_rights
+from cinefab.store.facts import AuditLeaf, record_leaf
 
 _CUT_TASK: Final = "cinefab.ingest.prepare:cut_product"
 _CREDENTIALS_TASK: Final = "cinefab.provenance.credentials:read_embedded"
@@ -38,19 +46,22 @@ _FROM_OUTSIDE: Final = "outside"
 
 async def ingest(shop: Workshop, order: Order, reference: Reference) -> Json:
     """Prepare one reference, or find that it was prepared before; return it as JSON."""
-    field = f"references.{reference.name}"
-    fetched = await asyncio.to_thread(_read, shop, reference, field)
-    original = sha256_of(fetched.data)
     preparation = _preparation(reference)
-    kept = await asyncio.to_thread(_find, shop, original, preparation)
-    if kept is None:
-
-        async def body() -> StageOutput:
-            return await _prepare(shop, reference, fetched, original, preparation)
-
-        await run_stage(shop, order, f"ingest:{reference.name}", body)
+    ref = StageRef(tenant=shop.tenant, job=order.job, name=f"ingest:{reference.name}")
+    committed = await asyncio.to_thread(find_stage, shop.recorder.db, ref)
+    if committed is not None:
+        # What is behind an address may be another picture by now, or nothing: it was read once.
+        assert isinstance(committed.facts, dict), "ingest keeps an object"
+        original = Sha256(str(committed.facts["original"]))
         kept = await asyncio.to_thread(_find, shop, original, preparation)
-    assert kept is not None, "a committed ingest stage keeps its reference"
+    else:
+        kept = await _find_or_prepare(shop, order, reference, ref.name, preparation)
+    if kept is None:
+        raise StorageUnavailable(
+            attempted=f"go on with references.{reference.name} of {order.job}",
+            found="what was prepared from it is gone or was altered",
+            remedy="Order it again: the reference is read and prepared anew.",
+        )
     await asyncio.to_thread(_record_rights, shop, order, reference, kept)
     return asdict(kept)
 
@@ -92,19 +103,49 @@ def _read(shop: Workshop, reference: Reference, field: str) -> Fetched:
     return shop.fetcher.fetch(location, base=shop.scratch, field=field)
 
 
+async def _find_or_prepare(
+    shop: Workshop, order: Order, reference: Reference, stage: str, preparation: str
+) -> KeptReference | None:
+    field = f"references.{reference.name}"
+    fetched = await asyncio.to_thread(_read, shop, reference, field)
+    original = sha256_of(fetched.data)
+    kept = await asyncio.to_thread(_find, shop, original, preparation)
+    if kept is not None:
+        return kept
+
+    async def body() -> StageOutput:
+        return await _prepare(shop, reference, fetched, original, preparation)
+
+    await run_stage(shop, order, stage, body)
+    return await asyncio.to_thread(_find, shop, original, preparation)
+
+
 def _find(shop: Workshop, original: Sha256, preparation: str) -> KeptReference | None:
+    """Return what was prepared from this original before, unless its bytes are gone or wrong."""
     with shop.recorder.db.read() as connection:
-        return find_reference(
+        kept = find_reference(
             connection, tenant=shop.tenant, original=original, preparation=preparation
         )
+    if kept is None:
+        return None
+    digests = [kept.original, kept.picture, *([] if kept.mask is None else [kept.mask])]
+    wrong = [digest for digest in digests if not shop.blobs.is_intact(digest)]
+    if not wrong:
+        return kept
+    now_us = shop.recorder.clock.now_us()
+    with shop.recorder.db.write() as connection:
+        if forget_reference(connection, kept, tenant=shop.tenant, preparation=preparation):
+            said: Json = {"original": kept.original, "wrong": wrong}
+            leaf = AuditLeaf(kind="reference.given_up", subject=kept.original_asset, body=said)
+            record_leaf(connection, leaf, tenant=shop.tenant, now_us=now_us)
+    return None
 
 
 async def _prepare(
     shop: Workshop, reference: Reference, fetched: Fetched, original: Sha256, preparation: str
 ) -> StageOutput:
     decoded, credentials = await asyncio.to_thread(_decode, shop, reference, fetched)
-    picture = normalised(decoded.rgb)
-    picture_png = png_bytes(picture)
+    picture, picture_png = await asyncio.to_thread(_as_png, decoded.rgb)
     await asyncio.to_thread(shop.blobs.put, fetched.data)
     picture_digest = await asyncio.to_thread(shop.blobs.put, picture_png)
     height, width = picture.shape[:2]
@@ -180,21 +221,28 @@ async def _mask(
     cut: bool,
 ) -> tuple[bytes | None, int]:
     if decoded.alpha is not None:
-        return png_bytes(normalised(decoded.alpha)), int(WHOLE_BP)
+        _, mask_png = await asyncio.to_thread(_as_png, decoded.alpha)
+        return mask_png, int(WHOLE_BP)
     if not cut:
         return None, 0
     path = shop.scratch / f"mask-{picture}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
-    argument: Json = {"picture": str(shop.blobs.local_path(picture)), "mask": str(path)}
+    local = await asyncio.to_thread(shop.blobs.local_path, picture)
+    argument: Json = {"picture": str(local), "mask": str(path)}
     answer = await shop.compute.run(_CUT_TASK, argument, timeout_s=_CUT_LIMIT_S)
     assert isinstance(answer.value, dict), "cut_product returns an object"
     confidence_bp = answer.value["confidence_bp"]
     assert isinstance(confidence_bp, int), "a confidence is whole basis points"
     if not answer.value["kept"]:
         return None, confidence_bp
-    content = path.read_bytes()
+    content = await asyncio.to_thread(path.read_bytes)
     path.unlink(missing_ok=True)
     return content, confidence_bp
+
+
+def _as_png(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], bytes]:
+    smaller = normalised(pixels)
+    return smaller, png_bytes(smaller)
 
 
 def _asset(

@@ -1,0 +1,103 @@
+"""The preview stage of a job: the film's first picture, small and at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from cinefab.core.canonical import Json, Sha256, digest_of
+from cinefab.core.plan import Plan
+from cinefab.core.stage import Content, Lineage
+from cinefab.generate.segments import KeptSegment, record_segment
+from cinefab.jobs.door import find_model
+from cinefab.jobs.pieces import pieces_from, preview_size, still_key
+from cinefab.jobs.stages import Order, StageOutput, run_stage
+from cinefab.jobs.tables import job as job_table
+from cinefab.jobs.takes import ask_model, prompt_of, request_for, sources_of
+from cinefab.jobs.workshop import Workshop
+from cinefab.provenance.assets import Asset
+from cinefab.record.commit import NewAsset
+
+_STILL_TASK: Final = "cinefab.generate.take:make_still"
+_LIMIT_S: Final = 120.0
+
+
+async def preview(
+    shop: Workshop, order: Order, plan: Plan, references: Sequence[Json], kept: Json
+) -> Json:
+    """Make the film's first picture, small and at once, and put it where the film will be."""
+    key = still_key(plan)
+    found = pieces_from(kept).get(key)
+    if found is None:
+
+        async def body() -> StageOutput:
+            return await _make_still(shop, order, plan, key, references)
+
+        committed = await run_stage(shop, order, "preview", body)
+        assert isinstance(committed.facts, dict), "preview keeps an object"
+        digest = Sha256(str(committed.facts["digest"]))
+    else:
+        digest = Sha256(found["digest"])
+
+    def show() -> None:
+        still = shop.blobs.local_path(digest)
+        shop.target.publish(str(order.out), {"preview.jpg": still})
+        with shop.recorder.db.write() as connection:
+            connection.execute(
+                job_table.update()
+                .where(
+                    job_table.c.tenant_id == shop.tenant,
+                    job_table.c.public_id == order.job,
+                    job_table.c.first_preview_us.is_(None),
+                )
+                .values(first_preview_us=shop.recorder.clock.now_us())
+            )
+
+    await asyncio.to_thread(show)
+    return {"digest": digest}
+
+
+async def _make_still(
+    shop: Workshop, order: Order, plan: Plan, key: Sha256, references: Sequence[Json]
+) -> StageOutput:
+    model = find_model(shop, order.brief)
+    shot = plan.shots[0]
+    path = shop.scratch / order.job / "preview.jpg"
+    argument: Json = {
+        "entry": model.entry,
+        "request": await request_for(shop, order, plan, shot, references, preview_size(plan.size)),
+        "first_frame": shot.frames // 2,
+        "path": str(path),
+    }
+    answer = await ask_model(shop, order, shot, _STILL_TASK, argument, timeout_s=_LIMIT_S)
+    value: Any = answer.value
+    load_us = answer.load_us + value["load_us"]
+    digest = await asyncio.to_thread(shop.blobs.put_file, path)
+    path.unlink(missing_ok=True)
+    asset = NewAsset(
+        content=Content(
+            digest=digest, kind="preview", media_type="image/jpeg", size_bytes=value["size_bytes"]
+        ),
+        lineage=Lineage(
+            made_by=plan.model,
+            sources=sources_of(order, shot, references),
+            digital_source_type=model.card.digital_source_type,
+            prompt_digest=digest_of(prompt_of(shot)),
+            parameters={"seed": shot.seed, "input": shot.input, "shot": shot.index},
+        ),
+    )
+
+    def also(connection: sa.Connection, made: tuple[Asset, ...]) -> None:
+        kept = KeptSegment(key=key, asset=made[0].public_id, digest=digest, frames=1)
+        record_segment(connection, kept, tenant=shop.tenant, now_us=shop.recorder.clock.now_us())
+
+    return StageOutput(
+        assets=(asset,),
+        facts={"digest": digest},
+        also=also,
+        load_us=load_us,
+        work_us=answer.worker_us - load_us,
+    )

@@ -1,0 +1,164 @@
+"""What a model is asked for a shot, and what its answer is held against.
+
+The request is made of blobs, by paths on this machine. What the model cannot show comes back with
+the path of the brief; a machine whose versions are not those of the plan is not asked at all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+
+from cinefab.core.brief import Size
+from cinefab.core.canonical import Json
+from cinefab.core.errors import BriefInvalid, ContractMismatch
+from cinefab.core.plan import Plan, PlannedShot
+from cinefab.core.stage import Relation, SourceEdge
+from cinefab.engine.compute import ComputeResult, Report
+from cinefab.jobs.door import BLOB, find_model, versions_of
+from cinefab.jobs.ingesting import kept_from_json
+from cinefab.jobs.pieces import edges_by_weight
+from cinefab.jobs.planning import brand_files
+from cinefab.jobs.stages import Order
+from cinefab.jobs.workshop import Workshop
+
+_SHOTS_OWN = frozenset({"caption", "prompt", "camera"})
+
+
+async def request_for(
+    shop: Workshop,
+    order: Order,
+    plan: Plan,
+    shot: PlannedShot,
+    references: Sequence[Json],
+    size: Size,
+) -> Json:
+    """Return what all parts of a shot share as the model's process reads it.
+
+    Raises `ContractMismatch` if this machine would not make the pixels that the plan's keys name,
+    and what `Blobs.local_path` raises.
+    """
+    require_same_versions(shop, order, plan)
+    # From a bucket this is a download, which must not hold up every other stage.
+    return await asyncio.to_thread(_request, shop, order, plan, shot, references, size)
+
+
+async def ask_model(
+    shop: Workshop,
+    order: Order,
+    shot: PlannedShot,
+    task: str,
+    argument: Json,
+    *,
+    timeout_s: float,
+    affinity: str | None = None,
+    on_progress: Report | None = None,
+) -> ComputeResult:
+    """Run a task of the model's process; what it cannot show is named as the brief names it."""
+    try:
+        return await shop.compute.run(
+            task, argument, affinity=affinity, on_progress=on_progress, timeout_s=timeout_s
+        )
+    except BriefInvalid as error:
+        raise in_the_brief(error, order, shot) from error
+
+
+def require_same_versions(shop: Workshop, order: Order, plan: Plan) -> None:
+    """Raise `ContractMismatch` if what is installed here is not what the plan was made for."""
+    here = versions_of(shop, find_model(shop, order.brief))
+    if here != plan.versions:
+        planned, found = asdict(plan.versions), asdict(here)
+        unlike = [
+            f"{name} {planned[name]!r} there and {found[name]!r} here"
+            for name in found
+            if planned[name] != found[name]
+        ]
+        raise ContractMismatch(
+            attempted=f"go on with {order.job} as it was planned",
+            found=f"it was planned on a machine with other versions: {', '.join(unlike)}",
+            remedy="Order it again: it is planned anew here; what this machine made is reused.",
+        )
+
+
+def in_the_brief(error: BriefInvalid, order: Order, shot: PlannedShot) -> BriefInvalid:
+    """Return a model's error as the brief's author sees it: its path, and names of files."""
+    found = error.found.removeprefix(f"{error.field}: ")
+    for place in (order.brief.brand.font, order.brief.brand.lut):
+        if place is not None and place.startswith(BLOB):
+            # The model saw a blob, whose name is its digest.
+            digest, _, name = place.removeprefix(BLOB).partition("/")
+            found = found.replace(digest, name)
+    return BriefInvalid(
+        field=_path(error.field, shot),
+        found=found,
+        remedy=error.remedy.replace("a font_file", "a brand.font"),
+        attempted=error.attempted,
+    )
+
+
+def sources_of(
+    order: Order, shot: PlannedShot, references: Sequence[Json]
+) -> tuple[SourceEdge, ...]:
+    """Return the edges from what a shot shows, masks and the logo without weight."""
+    by_name = {
+        reference.name: kept_from_json(kept)
+        for reference, kept in zip(order.brief.references, references, strict=True)
+    }
+    # A logo is seen in every shot, and nobody's share of a film is a share of its logo.
+    logo = order.brief.brand.logo
+    shown = [
+        (by_name[name].picture_asset, Relation.COMPONENT_OF, 0 if name == logo else 1)
+        for name in shot.references
+    ]
+    masks = [
+        (mask, Relation.INPUT_TO, 0)
+        for name in shot.references
+        if (mask := by_name[name].mask_asset) is not None
+    ]
+    return edges_by_weight([*shown, *masks])
+
+
+def prompt_of(shot: PlannedShot) -> Json:
+    """Return the words that a shot was made from."""
+    assert isinstance(shot.input, Mapping), "a shot's input is an object"
+    return {"prompt": shot.input["prompt"], "caption": shot.input["caption"]}
+
+
+def _path(field: str, shot: PlannedShot) -> str:
+    if field in _SHOTS_OWN:
+        return f"shots[{shot.index}].{field}"
+    return "brand.colours" if field == "colours" else field
+
+
+def _request(
+    shop: Workshop,
+    order: Order,
+    plan: Plan,
+    shot: PlannedShot,
+    references: Sequence[Json],
+    size: Size,
+) -> Json:
+    by_name = {
+        reference.name: kept_from_json(kept)
+        for reference, kept in zip(order.brief.references, references, strict=True)
+    }
+    used = {name: by_name[name] for name in shot.references}
+    return {
+        "input": shot.input,
+        "seed": shot.seed,
+        "size": [size.width, size.height],
+        "fps": str(plan.fps),
+        "shot_frames": shot.frames,
+        "references": {
+            name: str(shop.blobs.local_path(kept.picture)) for name, kept in used.items()
+        },
+        "masks": {
+            name: str(shop.blobs.local_path(kept.mask))
+            for name, kept in used.items()
+            if kept.mask is not None
+        },
+        "files": {
+            name: str(shop.blobs.local_path(digest)) for name, digest in brand_files(order).items()
+        },
+    }
