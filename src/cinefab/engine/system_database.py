@@ -11,8 +11,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from cinefab.core.clock import Clock
 from cinefab.core.errors import StorageUnavailable
+from cinefab.core.sqlite import set_up_connection
 
-_BUSY_TIMEOUT_MS: Final = 30_000
 _CONNECT_TIMEOUT_S: Final = 10
 _POOL_SIZE: Final = 8
 # A worker that is stopped in the middle of a transaction must not hold its rows for long.
@@ -97,17 +97,11 @@ def _sqlite(url: sa.URL, durability: str) -> sa.Engine:
         except OSError as error:
             raise unusable(str(url), str(error)) from error
     engine = sa.create_engine(url)
-    synchronous = "FULL" if durability == "strict" else "NORMAL"
 
     @sa.event.listens_for(engine, "connect")
     def _set_up(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
         connection.isolation_level = "IMMEDIATE"
-        cursor = connection.cursor()
-        cursor.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
-        cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute(f"PRAGMA synchronous={synchronous}")
-        cursor.execute("PRAGMA foreign_keys=ON")
-        cursor.close()
+        set_up_connection(connection, strict=durability == "strict")
 
     return engine
 

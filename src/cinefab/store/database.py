@@ -21,9 +21,9 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from cinefab.core.errors import StorageUnavailable
+from cinefab.core.sqlite import BUSY_TIMEOUT_MS, set_up_connection
 from cinefab.store.durability import Durability
 
-_BUSY_TIMEOUT_MS: Final = 30_000
 _BEGIN: Final = "cinefab_begin"
 
 
@@ -92,19 +92,13 @@ def sqlite_engine(url: str, durability: Durability) -> sa.Engine:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise _unavailable(sa.make_url(url), error) from error
-    engine = sa.create_engine(url, connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000})
-    synchronous = "FULL" if durability is Durability.STRICT else "NORMAL"
+    engine = sa.create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
 
     @sa.event.listens_for(engine, "connect")
     def _set_up(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
         # The driver must not open transactions by itself: ours begin where we say, as we say.
         connection.isolation_level = None
-        cursor = connection.cursor()
-        cursor.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
-        cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute(f"PRAGMA synchronous={synchronous}")
-        cursor.execute("PRAGMA foreign_keys=ON")
-        cursor.close()
+        set_up_connection(connection, strict=durability is Durability.STRICT)
 
     @sa.event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:
