@@ -10,12 +10,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from cinefab.core.brief import Size
 from cinefab.core.canonical import Json
 from cinefab.core.units import BasisPoints
 from cinefab.media.frames import Frame
+
+SHOTS_OWN: Final = frozenset({"caption", "prompt", "camera"})
+"""Fields of `TakeRequest.input` that are fields of a shot of the brief, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +98,12 @@ class TakeRequest:
 
 
 class ModelBackend(Protocol):
-    """Generates the frames of takes; one instance serves one process, one take at a time."""
+    """Generates the frames of takes; one instance serves one process, one take at a time.
+
+    A model may also have `check(request) -> None`, which raises what `frames` would raise for the
+    request, without drawing: it is asked about every shot before the film's first picture, so it
+    takes milliseconds. A model without it is only asked for frames.
+    """
 
     @property
     def card(self) -> ModelCard:

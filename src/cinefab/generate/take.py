@@ -15,9 +15,9 @@ from typing import Any, Final
 from cinefab.core.brief import Quality, Size
 from cinefab.core.canonical import Json
 from cinefab.core.clock import SystemClock
-from cinefab.core.errors import ContractMismatch
+from cinefab.core.errors import BriefInvalid, ContractMismatch
 from cinefab.core.plan import Part
-from cinefab.generate.backend import ModelBackend, TakeRequest
+from cinefab.generate.backend import SHOTS_OWN, ModelBackend, TakeRequest
 from cinefab.media.encode import encode, settings_for
 from cinefab.media.frames import Frame
 from cinefab.media.still import write_jpeg
@@ -77,9 +77,13 @@ def make_takes(argument: Mapping[str, Any], report: Report) -> Json:
 def make_still(argument: Mapping[str, Any], _report: Report) -> Json:
     """Make one frame of a shot as a JPEG: the first thing that a person sees of a film.
 
-    `argument`: `entry`, `request`, `first_frame` and the `path` to write.
+    `argument`: `entry`, `request`, `first_frame` and the `path` to write; `checks` are requests of
+    the film's other shots, small and in full (`small`, `full`, `shot` being its index). What one
+    of them cannot show is raised before there is a picture, by the shot's path in the brief.
     """
     backend, load_us = _backend(argument["entry"])
+    for each in argument.get("checks", ()):
+        check_shot(backend, each)
     request = _request(argument["request"], first_frame=argument["first_frame"], frames=1)
     path = Path(argument["path"])
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -97,6 +101,34 @@ def load_model(argument: Mapping[str, Any], _report: Report) -> Json:
     """Load the model `entry` ahead of its first take; return how long that took."""
     _, load_us = _backend(argument["entry"])
     return {"load_us": load_us}
+
+
+def check_shot(backend: ModelBackend, check: Mapping[str, Any]) -> None:
+    """Raise `BriefInvalid` for a shot that the model cannot show, if it can say so ahead.
+
+    A small picture is composed the quickest; only what does not fit there is looked at in full.
+    """
+    ask: Callable[[TakeRequest], None] | None = getattr(backend, "check", None)
+    if ask is None:
+        return
+    try:
+        ask(_request(check["small"], first_frame=0, frames=1))
+    except BriefInvalid:
+        try:
+            ask(_request(check["full"], first_frame=0, frames=1))
+        except BriefInvalid as error:
+            raise _of_shot(error, check["shot"]) from None
+
+
+def _of_shot(error: BriefInvalid, shot: int) -> BriefInvalid:
+    if error.field not in SHOTS_OWN:
+        return error
+    return BriefInvalid(
+        field=f"shots[{shot}].{error.field}",
+        found=error.found.removeprefix(f"{error.field}: "),
+        remedy=error.remedy,
+        attempted=error.attempted,
+    )
 
 
 def _backend(entry: str) -> tuple[ModelBackend, int]:

@@ -9,11 +9,11 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from cinefab.core.canonical import Json, Sha256, digest_of
-from cinefab.core.plan import Plan
+from cinefab.core.plan import Plan, PlannedShot
 from cinefab.core.stage import Content, Lineage
 from cinefab.generate.segments import KeptSegment, record_segment
 from cinefab.jobs.door import find_model
-from cinefab.jobs.pieces import pieces_from, preview_size, still_key
+from cinefab.jobs.pieces import missing_of, pieces_from, preview_size, still_key
 from cinefab.jobs.stages import Order, StageOutput, run_stage
 from cinefab.jobs.tables import job as job_table
 from cinefab.jobs.takes import ask_model, prompt_of, request_for, sources_of
@@ -34,7 +34,9 @@ async def preview(
     if found is None:
 
         async def body() -> StageOutput:
-            return await _make_still(shop, order, plan, key, references)
+            missing = [shot for shot in plan.shots[1:] if missing_of(plan, shot, pieces_from(kept))]
+            checks = await _checks(shop, order, plan, missing, references)
+            return await _make_still(shop, order, plan, key, references, checks)
 
         committed = await run_stage(shop, order, "preview", body)
         assert isinstance(committed.facts, dict), "preview keeps an object"
@@ -60,8 +62,33 @@ async def preview(
     return {"digest": digest}
 
 
+async def _checks(
+    shop: Workshop,
+    order: Order,
+    plan: Plan,
+    shots: Sequence[PlannedShot],
+    references: Sequence[Json],
+) -> list[Json]:
+    # A film that cannot be made to its end should not show a picture of its beginning.
+    return [
+        {
+            "shot": shot.index,
+            "small": await request_for(
+                shop, order, plan, shot, references, preview_size(plan.size)
+            ),
+            "full": await request_for(shop, order, plan, shot, references, plan.size),
+        }
+        for shot in shots
+    ]
+
+
 async def _make_still(
-    shop: Workshop, order: Order, plan: Plan, key: Sha256, references: Sequence[Json]
+    shop: Workshop,
+    order: Order,
+    plan: Plan,
+    key: Sha256,
+    references: Sequence[Json],
+    checks: list[Json],
 ) -> StageOutput:
     model = find_model(shop, order.brief)
     shot = plan.shots[0]
@@ -71,6 +98,7 @@ async def _make_still(
         "request": await request_for(shop, order, plan, shot, references, preview_size(plan.size)),
         "first_frame": shot.frames // 2,
         "path": str(path),
+        "checks": checks,
     }
     answer = await ask_model(shop, order, shot, _STILL_TASK, argument, timeout_s=_LIMIT_S)
     value: Any = answer.value

@@ -16,14 +16,13 @@ from cinefab.core.errors import BriefInvalid, ContractMismatch
 from cinefab.core.plan import Plan, PlannedShot
 from cinefab.core.stage import Relation, SourceEdge
 from cinefab.engine.compute import ComputeResult, Report
+from cinefab.generate.backend import SHOTS_OWN
 from cinefab.jobs.door import BLOB, find_model, versions_of
 from cinefab.jobs.ingesting import kept_from_json
 from cinefab.jobs.pieces import edges_by_weight
 from cinefab.jobs.planning import brand_files
 from cinefab.jobs.stages import Order
 from cinefab.jobs.workshop import Workshop
-
-_SHOTS_OWN = frozenset({"caption", "prompt", "camera"})
 
 
 async def request_for(
@@ -126,7 +125,7 @@ def prompt_of(shot: PlannedShot) -> Json:
 
 
 def _path(field: str, shot: PlannedShot) -> str:
-    if field in _SHOTS_OWN:
+    if field in SHOTS_OWN:
         return f"shots[{shot.index}].{field}"
     return "brand.colours" if field == "colours" else field
 

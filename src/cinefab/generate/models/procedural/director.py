@@ -61,7 +61,22 @@ class Director:
         for frame in range(request.first_frame, request.first_frame + request.frames):
             yield shot.frame(frame)
 
+    def check(self, request: TakeRequest) -> None:
+        """Raise what preparing the shot would raise: nothing is drawn, nothing is kept."""
+        self._composed(request)
+
     def _prepared(self, request: TakeRequest) -> _Shot:
+        wishes, kit, scene = self._composed(request)
+        finisher = Finisher(
+            width=request.size.width,
+            height=request.size.height,
+            seed=request.seed * 1009 + wishes.index,
+        )
+        shot = _Shot(request, kit, scene, finisher)
+        shot.settle(logo=wishes.logo)
+        return shot
+
+    def _composed(self, request: TakeRequest) -> tuple[ShotInput, Kit, Scene]:
         wishes = read_shot(request)
         lut_file = request.files.get("lut")
         lut = None if lut_file is None else load_lut(lut_file)
@@ -73,15 +88,7 @@ class Director:
             has_photo=photo is not None or backdrop is not None,
         )
         kit = _kit(request, wishes, photo, backdrop)
-        scene = build_scene(name, kit)
-        finisher = Finisher(
-            width=request.size.width,
-            height=request.size.height,
-            seed=request.seed * 1009 + wishes.index,
-        )
-        shot = _Shot(request, kit, scene, finisher)
-        shot.settle(logo=wishes.logo)
-        return shot
+        return wishes, kit, build_scene(name, kit)
 
     def _photo(self, name: str | None, request: TakeRequest, lut: Lut | None) -> Photo | None:
         if name is None:

@@ -43,3 +43,9 @@ class Procedural:
         self.load()
         assert self._director is not None, "load leaves a director"
         yield from self._director.frames(request)
+
+    def check(self, request: TakeRequest, /) -> None:
+        """Raise `BriefInvalid` as `frames` would; an optional part of the contract, quick."""
+        self.load()
+        assert self._director is not None, "load leaves a director"
+        self._director.check(request)
