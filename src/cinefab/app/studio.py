@@ -54,7 +54,7 @@ from cinefab.tenancy.local import LOCAL_PRINCIPAL, LOCAL_TENANT, record_local_te
 APPLICATION_VERSION: Final = "1"
 """Goes up when jobs that began under the release before cannot be finished by this one."""
 
-PREVIEW: Final = "preview.jpg"
+_PREVIEW: Final = "preview.jpg"
 
 _LOOK_EVERY_S: Final = 0.5
 
@@ -210,7 +210,7 @@ class Studio:
             # Our own steps first, or one of them would put its picture there again.
             self._heartbeat.stop()
             self.shop.durable.close()
-        (load_order(self.shop, job).out / PREVIEW).unlink(missing_ok=True)
+        (load_order(self.shop, job).out / _PREVIEW).unlink(missing_ok=True)
         return self._report(job)
 
     def _report(self, job: JobId) -> Mapping[str, Any]:
