@@ -56,7 +56,7 @@ APPLICATION_VERSION: Final = "1"
 
 _PREVIEW: Final = "preview.jpg"
 
-_LOOK_EVERY_S: Final = 0.5
+_LOOK_EVERY_S: Final = 0.2
 
 
 class Studio:
@@ -101,11 +101,18 @@ class Studio:
         """Stop everything that was started; jobs that still run are left for the next worker."""
         self._stack.close()
 
-    def make(self, brief: Brief, *, base: Path, requested_us: int) -> Mapping[str, Any]:
+    def make(
+        self,
+        brief: Brief,
+        *,
+        base: Path,
+        requested_us: int,
+        stop: threading.Event | None = None,
+    ) -> Mapping[str, Any]:
         """Make the film that `brief` asks for; return the job's report.
 
-        The brief's files are relative to `base`. Control-C cancels the job, unless it is one that
-        another worker makes: then `Cancelled` is raised and the job goes on. Raises
+        The brief's files are relative to `base`. Control-C, or `stop` being set, cancels the job,
+        unless another worker makes it: then `Cancelled` is raised and the job goes on. Raises
         `BriefInvalid`, `BudgetTooSmall` or `StorageUnavailable` before there is a job; after
         that, failures are in the report, but for `StorageUnavailable` while the database is away
         and `WorkerLost` when this process was taken for dead: both leave the job to be resumed.
@@ -120,7 +127,7 @@ class Studio:
         try:
             if opened.resumed:
                 self._say_resumed(opened)
-            return self._finish(opened.job)
+            return self._finish(opened.job, stop or threading.Event())
         except KeyboardInterrupt:
             if opened.resumed and is_made_elsewhere(self.shop, opened.job):
                 raise _stopped_following(opened.job) from None
@@ -167,11 +174,13 @@ class Studio:
     def _start(self, job: JobId) -> None:
         self.shop.durable.start(WORKFLOW, job, job)
 
-    def _finish(self, job: JobId) -> Mapping[str, Any]:
+    def _finish(self, job: JobId, stop: threading.Event) -> Mapping[str, Any]:
         self.launch()
         if self.shop.durable.status(job) is Status.UNKNOWN:
             self._start(job)
         while not self._ended(job):
+            if stop.is_set():
+                raise KeyboardInterrupt
             if self._heartbeat.lost.is_set():
                 raise self._lost(f"make {job}")
         return build_report(self.shop, job)

@@ -10,6 +10,7 @@ import click
 
 from cinefab.app.process_start import process_started_us
 from cinefab.cli.exits import exit_for_report
+from cinefab.cli.interrupt import Interrupt
 from cinefab.cli.said import print_json, reports_errors, usd
 from cinefab.core.errors import Cancelled
 
@@ -99,8 +100,13 @@ def make_brief(
                 "its signatures are trusted on this machine only.",
                 err=True,
             )
-        with view.shown():
-            report = studio.make(wanted, base=brief.absolute().parent, requested_us=requested_us)
+        with view.shown(), Interrupt() as interrupt:
+            report = studio.make(
+                wanted,
+                base=brief.absolute().parent,
+                requested_us=requested_us,
+                stop=interrupt.asked,
+            )
     if report["status"] == "delivered":
         note_made(settings, wanted)
     if as_json:
