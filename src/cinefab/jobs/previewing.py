@@ -16,7 +16,7 @@ from cinefab.jobs.door import find_model
 from cinefab.jobs.pieces import missing_of, pieces_from, preview_size, still_key
 from cinefab.jobs.stages import Order, StageOutput, run_stage
 from cinefab.jobs.tables import job as job_table
-from cinefab.jobs.takes import ask_model, prompt_of, request_for, sources_of
+from cinefab.jobs.takes import ask_model, prompt_of, request_now, require_same_versions, sources_of
 from cinefab.jobs.workshop import Workshop
 from cinefab.provenance.assets import Asset
 from cinefab.record.commit import NewAsset
@@ -35,8 +35,7 @@ async def preview(
 
         async def body() -> StageOutput:
             missing = [shot for shot in plan.shots[1:] if missing_of(plan, shot, pieces_from(kept))]
-            checks = await _checks(shop, order, plan, missing, references)
-            return await _make_still(shop, order, plan, key, references, checks)
+            return await _make_still(shop, order, plan, key, references, missing)
 
         committed = await run_stage(shop, order, "preview", body)
         assert isinstance(committed.facts, dict), "preview keeps an object"
@@ -62,24 +61,26 @@ async def preview(
     return {"digest": digest}
 
 
-async def _checks(
+def _requests(
     shop: Workshop,
     order: Order,
     plan: Plan,
-    shots: Sequence[PlannedShot],
+    missing: Sequence[PlannedShot],
     references: Sequence[Json],
-) -> list[Json]:
+) -> tuple[Json, list[Json]]:
+    """Return the still's own request, and those that the other shots are checked by."""
+    require_same_versions(shop, order, plan)
+    small = preview_size(plan.size)
     # A film that cannot be made to its end should not show a picture of its beginning.
-    return [
+    checks: list[Json] = [
         {
             "shot": shot.index,
-            "small": await request_for(
-                shop, order, plan, shot, references, preview_size(plan.size)
-            ),
-            "full": await request_for(shop, order, plan, shot, references, plan.size),
+            "small": request_now(shop, order, plan, shot, references, small),
+            "full": request_now(shop, order, plan, shot, references, plan.size),
         }
-        for shot in shots
+        for shot in missing
     ]
+    return request_now(shop, order, plan, plan.shots[0], references, small), checks
 
 
 async def _make_still(
@@ -88,14 +89,16 @@ async def _make_still(
     plan: Plan,
     key: Sha256,
     references: Sequence[Json],
-    checks: list[Json],
+    missing: Sequence[PlannedShot],
 ) -> StageOutput:
     model = find_model(shop, order.brief)
     shot = plan.shots[0]
     path = shop.scratch / order.job / "preview.jpg"
+    # In one go, so that the one process that is warm by now is not taken by a take meanwhile.
+    request, checks = await asyncio.to_thread(_requests, shop, order, plan, missing, references)
     argument: Json = {
         "entry": model.entry,
-        "request": await request_for(shop, order, plan, shot, references, preview_size(plan.size)),
+        "request": request,
         "first_frame": shot.frames // 2,
         "path": str(path),
         "checks": checks,

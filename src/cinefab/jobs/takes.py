@@ -40,7 +40,41 @@ async def request_for(
     """
     require_same_versions(shop, order, plan)
     # From a bucket this is a download, which must not hold up every other stage.
-    return await asyncio.to_thread(_request, shop, order, plan, shot, references, size)
+    return await asyncio.to_thread(request_now, shop, order, plan, shot, references, size)
+
+
+def request_now(
+    shop: Workshop,
+    order: Order,
+    plan: Plan,
+    shot: PlannedShot,
+    references: Sequence[Json],
+    size: Size,
+) -> Json:
+    """Do what `request_for` does, but for the versions, in the calling thread, which may wait."""
+    by_name = {
+        reference.name: kept_from_json(kept)
+        for reference, kept in zip(order.brief.references, references, strict=True)
+    }
+    used = {name: by_name[name] for name in shot.references}
+    return {
+        "input": shot.input,
+        "seed": shot.seed,
+        "size": [size.width, size.height],
+        "fps": str(plan.fps),
+        "shot_frames": shot.frames,
+        "references": {
+            name: str(shop.blobs.local_path(kept.picture)) for name, kept in used.items()
+        },
+        "masks": {
+            name: str(shop.blobs.local_path(kept.mask))
+            for name, kept in used.items()
+            if kept.mask is not None
+        },
+        "files": {
+            name: str(shop.blobs.local_path(digest)) for name, digest in brand_files(order).items()
+        },
+    }
 
 
 async def ask_model(
@@ -128,36 +162,3 @@ def _path(field: str, shot: PlannedShot) -> str:
     if field in SHOTS_OWN:
         return f"shots[{shot.index}].{field}"
     return "brand.colours" if field == "colours" else field
-
-
-def _request(
-    shop: Workshop,
-    order: Order,
-    plan: Plan,
-    shot: PlannedShot,
-    references: Sequence[Json],
-    size: Size,
-) -> Json:
-    by_name = {
-        reference.name: kept_from_json(kept)
-        for reference, kept in zip(order.brief.references, references, strict=True)
-    }
-    used = {name: by_name[name] for name in shot.references}
-    return {
-        "input": shot.input,
-        "seed": shot.seed,
-        "size": [size.width, size.height],
-        "fps": str(plan.fps),
-        "shot_frames": shot.frames,
-        "references": {
-            name: str(shop.blobs.local_path(kept.picture)) for name, kept in used.items()
-        },
-        "masks": {
-            name: str(shop.blobs.local_path(kept.mask))
-            for name, kept in used.items()
-            if kept.mask is not None
-        },
-        "files": {
-            name: str(shop.blobs.local_path(digest)) for name, digest in brand_files(order).items()
-        },
-    }
