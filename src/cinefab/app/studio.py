@@ -117,6 +117,9 @@ class Studio:
         that, failures are in the report, but for `StorageUnavailable` while the database is away
         and `WorkerLost` when this process was taken for dead: both leave the job to be resumed.
         """
+        stop = stop or threading.Event()
+        if stop.is_set():
+            raise KeyboardInterrupt
         opened = open_job(
             self.shop,
             brief,
@@ -127,7 +130,7 @@ class Studio:
         try:
             if opened.resumed:
                 self._say_resumed(opened)
-            return self._finish(opened.job, stop or threading.Event())
+            return self._finish(opened.job, stop)
         except KeyboardInterrupt:
             if opened.resumed and is_made_elsewhere(self.shop, opened.job):
                 raise _stopped_following(opened.job) from None

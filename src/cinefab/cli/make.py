@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,28 @@ def make_brief(
     as_json: bool = False,
 ) -> Mapping[str, Any]:
     """Make a film with progress on the screen, print what came of it, and return its report."""
+    with Interrupt() as interrupt:
+        return _make_brief(
+            brief,
+            out=out,
+            overrides=overrides,
+            db=db,
+            blobs=blobs,
+            as_json=as_json,
+            stop=interrupt.asked,
+        )
+
+
+def _make_brief(
+    brief: Path,
+    *,
+    out: Path | None,
+    overrides: tuple[str, ...],
+    db: str | None,
+    blobs: str | None,
+    as_json: bool,
+    stop: threading.Event,
+) -> Mapping[str, Any]:
     from cinefab.app.hints import note_made, was_made  # noqa: PLC0415 - `--help` needs none of it
     from cinefab.app.plugins import find_plugins  # noqa: PLC0415 - as above
     from cinefab.app.settings import load_settings  # noqa: PLC0415 - as above
@@ -100,12 +123,12 @@ def make_brief(
                 "its signatures are trusted on this machine only.",
                 err=True,
             )
-        with view.shown(), Interrupt() as interrupt:
+        with view.shown():
             report = studio.make(
                 wanted,
                 base=brief.absolute().parent,
                 requested_us=requested_us,
-                stop=interrupt.asked,
+                stop=stop,
             )
     if report["status"] == "delivered":
         note_made(settings, wanted)
