@@ -36,7 +36,8 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
             return command(*args, **kwargs)
         except CinefabError as error:
             _fail(error, as_json=as_json)
-        except click.ClickException:
+        except (click.ClickException, BrokenPipeError):
+            # A reader that has seen enough, such as `head`, is no fault; click ends quietly.
             raise
         except Exception as error:
             logging.getLogger(__name__).debug("fault", exc_info=error)
