@@ -18,6 +18,7 @@ VOLATILE = {
     "seconds": "<seconds>",
     "first_preview_ms": "<ms>",
     "ms": "<ms>",
+    "start_ms": "<ms>",
     "device_us": "<us>",
     "cost_uusd": "<uusd>",
     "overhead_uusd": "<uusd>",
@@ -25,7 +26,11 @@ VOLATILE = {
     "reserved_uusd": "<uusd>",
     "cost_per_delivered_minute_uusd": "<uusd>",
     "device_us_by_class": "<us by class>",
+    "by_class": "<us by class>",
     "figures": "<figures>",
+    "label": "<label>",
+    "signer": "<signer>",
+    "size_bytes": "<bytes>",
 }
 IDS = re.compile(r"\b(ast|job)_[0-9a-z]{26}\b")
 DIGESTS = re.compile(r"\b[0-9a-f]{64}\b")
@@ -53,7 +58,7 @@ def _without_volatile(value: Any, folder: Path, name: str = "") -> Any:
         case list():
             items = [_without_volatile(item, folder) for item in value]
             # Shots are made side by side, so what is listed as it was made may come in any order.
-            unordered = name in {"stages", "lineage"}
+            unordered = name in {"stages", "leases", "lineage"}
             return sorted(items, key=json.dumps) if unordered else items
         case str():
             text = value.replace(str(folder), "<folder>")

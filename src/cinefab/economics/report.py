@@ -24,6 +24,23 @@ class StageCost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseCost:
+    """A closed lease of a job: its price, its time by what it went into, what it is owed.
+
+    `cost_uusd` is None where the device has no price. One that was not `charged` was lost: its
+    time is ours.
+    """
+
+    stage: str
+    device_class: str
+    nusd_per_s: int | None
+    device_us: DeviceUs
+    cost_uusd: Uusd | None
+    charged: bool
+    by_class: Mapping[TimeClass, DeviceUs]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobCosts:
     """What a job cost, in the order its stages were charged.
 
@@ -40,6 +57,7 @@ class JobCosts:
     posted_uusd: Uusd
     voided_uusd: Uusd
     by_class: Mapping[TimeClass, DeviceUs]
+    leases: tuple[LeaseCost, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +118,7 @@ def job_costs(connection: sa.Connection, *, tenant: TenantId, job: JobId) -> Job
     )
     overhead = [None if row.cost_uusd is None else row.cost_uusd - int(row.paid) for row in rows]
     reserved, posted, voided = _reserved(connection, tenant, job)
+    classes = _classes_by_lease(connection, tenant, job)
     return JobCosts(
         job=job,
         stages=stages,
@@ -109,6 +128,18 @@ def job_costs(connection: sa.Connection, *, tenant: TenantId, job: JobId) -> Job
         posted_uusd=posted,
         voided_uusd=voided,
         by_class=_time_by_class(connection, lease.c.tenant_id == tenant, lease.c.job_id == job),
+        leases=tuple(
+            LeaseCost(
+                stage=row.stage,
+                device_class=row.device_class,
+                nusd_per_s=row.nusd_per_s,
+                device_us=DeviceUs(row.device_us),
+                cost_uusd=None if row.cost_uusd is None else Uusd(row.cost_uusd),
+                charged=row.charge_key is not None,
+                by_class=classes.get(row.id, {}),
+            )
+            for row in rows
+        ),
     )
 
 
@@ -170,6 +201,23 @@ def _time_by_class(
     )
     found = {TimeClass(row.time_class): DeviceUs(int(row.us)) for row in rows}
     return {name: found[name] for name in TimeClass if name in found}
+
+
+def _classes_by_lease(
+    connection: sa.Connection, tenant: TenantId, job: JobId
+) -> Mapping[str, Mapping[TimeClass, DeviceUs]]:
+    rows = connection.execute(
+        sa.select(lease_class)
+        .join(lease, lease.c.id == lease_class.c.lease_id)
+        .where(lease.c.tenant_id == tenant, lease.c.job_id == job)
+    )
+    found: dict[str, dict[TimeClass, DeviceUs]] = {}
+    for row in rows:
+        found.setdefault(row.lease_id, {})[TimeClass(row.time_class)] = DeviceUs(row.device_us)
+    return {
+        lease_id: {name: parts[name] for name in TimeClass if name in parts}
+        for lease_id, parts in found.items()
+    }
 
 
 def _balances(connection: sa.Connection, tenant: TenantId) -> tuple[Balance, ...]:

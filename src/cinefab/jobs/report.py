@@ -20,19 +20,17 @@ from cinefab.core.plan import Plan
 from cinefab.core.verdict import NeedsPerson, Passed, Refused, Verdict
 from cinefab.deliver.releases import Release, find_release
 from cinefab.economics.metrics import cost_per_delivered_minute_uusd, first_pass_yield
-from cinefab.economics.report import JobCosts, job_costs
+from cinefab.economics.report import JobCosts, LeaseCost, job_costs
 from cinefab.generate.plan import plan_from_document
-from cinefab.generate.segments import find_segments
 from cinefab.generate.tables import take
+from cinefab.ingest.brief import brief_from_document
+from cinefab.jobs.report_origin import origin_of, references_of
+from cinefab.jobs.report_timeline import film_facts, segments_of, shots_of, transitions_of
 from cinefab.jobs.status import JobStatus
+from cinefab.jobs.tables import brief as brief_table
 from cinefab.jobs.tables import job as job_table
 from cinefab.jobs.workshop import Workshop
 from cinefab.latency.stage_times import stage_times
-from cinefab.provenance.assets import load_asset
-from cinefab.provenance.credential_rows import find_release as find_signed
-from cinefab.provenance.lineage import lineage_of
-from cinefab.provenance.rights import royalties_of
-from cinefab.provenance.verify import verify_file
 from cinefab.record.commit import CommittedStage, load_stages
 from cinefab.review.check import conclude
 from cinefab.review.results import finding_from_json, latest_findings
@@ -44,10 +42,11 @@ def build_report(shop: Workshop, job: JobId) -> dict[str, Any]:
     """Return the report of a job as it stands; of one that ended, the same each time."""
     with shop.recorder.db.read() as connection:
         row = connection.execute(
-            sa.select(job_table).where(
-                job_table.c.tenant_id == shop.tenant, job_table.c.public_id == job
-            )
+            sa.select(job_table, brief_table.c.document)
+            .join_from(job_table, brief_table)
+            .where(job_table.c.tenant_id == shop.tenant, job_table.c.public_id == job)
         ).one()
+        brief = brief_from_document(json.loads(row.document))
         stages = load_stages(connection, tenant=shop.tenant, job=job)
         released = find_release(connection, tenant=shop.tenant, job=job)
         costs = job_costs(connection, tenant=shop.tenant, job=job)
@@ -57,17 +56,21 @@ def build_report(shop: Workshop, job: JobId) -> dict[str, Any]:
             "job": job,
             "status": row.status,
             "failure": None if row.failure is None else json.loads(row.failure),
-            "title": None if plan is None else plan.title,
+            "title": brief.title if plan is None else plan.title,
             "out": row.out,
             "film": f"{row.out}/film.mp4" if row.status == JobStatus.DELIVERED else None,
             **_times(row),
-            "segments": [] if plan is None else _segments(shop, connection, job, plan),
-            "transitions": [] if plan is None else _transitions(plan, stages),
-            "stages": _stages(shop, connection, job, costs),
+            **film_facts(plan),
+            "seed": brief.seed,
+            "budget_uusd": brief.budget_uusd,
+            **_timeline(shop, connection, job, plan, stages),
+            "references": references_of(shop, connection, brief, plan),
+            "stages": _stages(shop, connection, job, costs, requested_us=row.requested_us),
+            "leases": [_lease(each) for each in costs.leases],
             **_money(costs, released),
             "yield": _yield(shop, connection, job, row.status),
             "verdict": _verdict(connection, shop, plan, stages),
-            **_origin(shop, connection, released),
+            **origin_of(shop, connection, stages, released),
             "notes": [] if plan is None else list(plan.notes),
         }
 
@@ -110,55 +113,43 @@ def _times(row: Any) -> dict[str, Any]:
     }
 
 
-def _segments(
-    shop: Workshop, connection: sa.Connection, job: JobId, plan: Plan
-) -> list[dict[str, Any]]:
-    keys = [segment.key for shot in plan.shots for segment in shot.segments]
-    kept = find_segments(connection, keys, tenant=shop.tenant)
-    run = set(
-        connection.execute(
-            sa.select(take.c.segment_key).where(
-                take.c.tenant_id == shop.tenant, take.c.job_id == job
-            )
-        ).scalars()
-    )
-    return [
-        {
-            "key": segment.key,
-            "shot": shot.index,
-            "part": segment.part,
-            "frames": segment.frames,
-            "made_by": "run" if segment.key in run else "reuse",
-            "asset": kept[segment.key].asset,
-        }
-        for shot in plan.shots
-        for segment in shot.segments
-        if segment.key in kept
-    ]
+def _timeline(
+    shop: Workshop,
+    connection: sa.Connection,
+    job: JobId,
+    plan: Plan | None,
+    stages: tuple[CommittedStage, ...],
+) -> dict[str, Any]:
+    if plan is None:
+        return {"shots": [], "segments": [], "transitions": []}
+    return {
+        "shots": shots_of(plan),
+        "segments": segments_of(connection, plan, tenant=shop.tenant, job=job),
+        "transitions": transitions_of(connection, plan, stages, tenant=shop.tenant),
+    }
 
 
-def _transitions(plan: Plan, stages: tuple[CommittedStage, ...]) -> list[dict[str, Any]]:
-    made = {stage.name for stage in stages}
-    return [
-        {
-            "key": each.key,
-            "into": each.into,
-            "kind": each.kind,
-            "frames": each.frames,
-            "made_by": "run" if f"transition:{each.into}" in made else "reuse",
-        }
-        for each in plan.transitions
-    ]
+def _lease(lease: LeaseCost) -> dict[str, Any]:
+    return {
+        "stage": lease.stage,
+        "device_class": lease.device_class,
+        "nusd_per_s": lease.nusd_per_s,
+        "device_us": lease.device_us,
+        "cost_uusd": lease.cost_uusd,
+        "charged": lease.charged,
+        "by_class": {str(name): us for name, us in lease.by_class.items()},
+    }
 
 
 def _stages(
-    shop: Workshop, connection: sa.Connection, job: JobId, costs: JobCosts
+    shop: Workshop, connection: sa.Connection, job: JobId, costs: JobCosts, *, requested_us: int
 ) -> list[dict[str, Any]]:
     by_name = {stage.stage: stage for stage in costs.stages}
     return [
         {
             "name": name,
             "ms": round(took.took_us / 1000),
+            "start_ms": round((took.started_us - requested_us) / 1000),
             "started": iso_utc(took.started_us),
             "device_us": by_name[name].device_us,
             "cost_uusd": by_name[name].cost_uusd,
@@ -209,26 +200,3 @@ def _verdict(
         return None
     verdict = conclude(finding_from_json(finding) for finding in found)
     return {**verdict_document(verdict), "findings": found}
-
-
-def _origin(shop: Workshop, connection: sa.Connection, released: Release | None) -> dict[str, Any]:
-    if released is None:
-        return {"content_credentials": {"state": "absent"}, "lineage": [], "royalties": []}
-    film = load_asset(connection, shop.tenant, released.asset)
-    verified = verify_file(
-        shop.blobs.local_path(released.digest),
-        anchors_pem=shop.authority.trust_anchors_pem,
-        recorded=lambda label: find_signed(connection, shop.tenant, label),
-    )
-    return {
-        "content_credentials": {
-            "state": verified.state,
-            "reasons": list(verified.reasons),
-            "sha256": released.digest,
-        },
-        "lineage": [entry.as_dict() for entry in lineage_of(connection, shop.tenant, film)],
-        "royalties": [
-            {"party": share.party, "share_bp": share.share_bp}
-            for share in royalties_of(connection, shop.tenant, film)
-        ],
-    }

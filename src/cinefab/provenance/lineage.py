@@ -13,7 +13,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from cinefab.core.canonical import Json, Sha256
-from cinefab.core.ids import AssetId, TenantId
+from cinefab.core.ids import AssetId, JobId, TenantId
 from cinefab.core.stage import Relation, SourceEdge
 from cinefab.core.units import BasisPoints
 from cinefab.provenance.asset import Asset, asset_from_row
@@ -39,16 +39,24 @@ class LineageEntry:
     kind: str
     sha256: Sha256
     made_by: str
+    job: JobId | None
+    digital_source_type: str
     sources: tuple[SourceEdge, ...]
 
     def as_dict(self) -> dict[str, Json]:
-        """Return the entry as the report shows it; `sources` are the ids of assets."""
+        """Return the entry as the report shows it; `sources` are the ids of assets.
+
+        `weights_bp` has the weight of each source, in the same order.
+        """
         return {
             "asset": self.asset,
             "kind": self.kind,
             "sha256": self.sha256,
             "made_by": self.made_by,
+            "job": self.job,
+            "digital_source_type": self.digital_source_type,
             "sources": [source.source for source in self.sources],
+            "weights_bp": [source.weight_bp for source in self.sources],
         }
 
 
@@ -95,6 +103,8 @@ def lineage_of(
             kind=a.kind,
             sha256=a.sha256,
             made_by=a.made_by,
+            job=a.job,
+            digital_source_type=a.digital_source_type,
             sources=tuple(sources[row_id]),
         )
         for row_id, a in sorted(rows.items())

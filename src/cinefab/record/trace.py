@@ -57,11 +57,9 @@ def trace(
         entries.append(
             {
                 **entry.as_dict(),
-                "job": one.job,
                 "created": iso_utc(one.created_us),
                 "prompt_digest": one.prompt_digest,
                 "parameters": json.loads(one.parameters),
-                "digital_source_type": one.digital_source_type,
                 "record": _record(connection, one, anchors_pem),
                 **_making(connection, tenant, one, made_in),
             }
