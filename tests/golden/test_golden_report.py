@@ -58,7 +58,7 @@ def _without_volatile(value: Any, folder: Path, name: str = "") -> Any:
         case list():
             items = [_without_volatile(item, folder) for item in value]
             # Shots are made side by side, so what is listed as it was made may come in any order.
-            unordered = name in {"stages", "leases", "lineage"}
+            unordered = name in {"stages", "leases", "lineage", "weights_bp"}
             return sorted(items, key=json.dumps) if unordered else items
         case str():
             text = value.replace(str(folder), "<folder>")
