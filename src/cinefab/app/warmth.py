@@ -46,7 +46,11 @@ class Warmth:
 
     def _load(self, entry: str) -> None:
         try:
-            asyncio.run(self._pool.run(_LOAD_TASK, {"entry": entry}, timeout_s=_LOAD_LIMIT_S))
+            # Whoever asks with the model's own affinity is sent to the process that holds it.
+            load = self._pool.run(
+                _LOAD_TASK, {"entry": entry}, affinity=entry, timeout_s=_LOAD_LIMIT_S
+            )
+            asyncio.run(load)
         except CinefabError:
             # Whatever is wrong with the model is said by the first task that needs it.
             return

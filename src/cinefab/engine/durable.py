@@ -129,6 +129,7 @@ class Durable:
         self._workflows: dict[str, Body] = {}
         self._functions: dict[str, Callable[[str], Coroutine[Any, Any, Json]]] = {}
         self._handles: dict[str, Any] = {}
+        self._waits: dict[str, Future[Json]] = {}
         self._dropped: dict[str, StorageUnavailable] = {}
         self._resuming: set[asyncio.Task[None]] = set()
         self._patience = Patience(clock or SystemClock(), limit_s=patience_s)
@@ -182,14 +183,17 @@ class Durable:
         `Unavailable` if it has not ended within `timeout_s`, and goes on waiting for an id that
         nobody knows yet.
         """
-        waiting = self._submit(self._result(workflow_id))
+        # Who looks again and again goes on with one wait: beginning one reads the database.
+        waiting = self._waits.pop(workflow_id, None) or self._submit(self._result(workflow_id))
         try:
             with self._told():
                 return waiting.result(timeout_s)
         except TimeoutError:
+            self._waits[workflow_id] = waiting
             raise _not_ended(workflow_id, timeout_s) from None
-        finally:
+        except BaseException:
             waiting.cancel()
+            raise
 
     async def result_async(self, workflow_id: str, *, timeout_s: float | None = None) -> Json:
         """Wait as `result` does, without holding up the caller's event loop."""
@@ -370,6 +374,7 @@ class Durable:
         assert self._loop is not None, "it was launched"
         assert self._thread is not None, "it was launched"
         loop, thread = self._loop, self._thread
+        self._waits.clear()
         self._patience.end()
         try:
             self._call(_cancel_all())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -54,15 +56,25 @@ class InputContract:
 def _validator(card: ModelCard) -> Validator:
     schema = dict(card.input_schema)
     kind = validator_for(schema, default=Draft202012Validator)
-    try:
-        kind.check_schema(schema)
-    except SchemaError as error:
-        raise _no_schema(card, error.message[:200]) from error
+    found = _wrong_in(json.dumps(schema, sort_keys=True, default=str))
+    if found is not None:
+        raise _no_schema(card, found)
     # A reference to elsewhere would be fetched over the network, in the middle of a pure function.
     for target in _references(schema):
         if not target.startswith("#"):
             raise _no_schema(card, f"it refers to {target[:100]}, outside of itself")
     return kind(schema)
+
+
+@functools.lru_cache(maxsize=64)
+def _wrong_in(schema_json: str) -> str | None:
+    """Say why this is no JSON Schema, or None; kept, as each film is planned twice."""
+    schema = json.loads(schema_json)
+    try:
+        validator_for(schema, default=Draft202012Validator).check_schema(schema)
+    except SchemaError as error:
+        return error.message[:200]
+    return None
 
 
 def _references(schema: object) -> Iterator[str]:

@@ -19,7 +19,7 @@ from cinefab.media.cutout import TRUSTED_BP, cut_out
 from cinefab.media.scale import shrunk
 from cinefab.media.still import png_bytes, read_png
 
-PREPARATION: Final = "picture-1/cutout-1"
+PREPARATION: Final = "picture-1/cutout-2"
 """Goes up when prepared pixels change, so that references are prepared anew."""
 
 SIDE_MAX_PX: Final = 2560

@@ -94,7 +94,6 @@ async def _make_still(
     model = find_model(shop, order.brief)
     shot = plan.shots[0]
     path = shop.scratch / order.job / "preview.jpg"
-    # In one go, so that the one process that is warm by now is not taken by a take meanwhile.
     request, checks = await asyncio.to_thread(_requests, shop, order, plan, missing, references)
     argument: Json = {
         "entry": model.entry,
@@ -103,7 +102,10 @@ async def _make_still(
         "path": str(path),
         "checks": checks,
     }
-    answer = await ask_model(shop, order, shot, _STILL_TASK, argument, timeout_s=_LIMIT_S)
+    # Another process may be idle for longer and would have to load the model first.
+    answer = await ask_model(
+        shop, order, shot, _STILL_TASK, argument, affinity=model.entry, timeout_s=_LIMIT_S
+    )
     value: Any = answer.value
     load_us = answer.load_us + value["load_us"]
     digest = await asyncio.to_thread(shop.blobs.put_file, path)
