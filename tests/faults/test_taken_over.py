@@ -140,6 +140,22 @@ def test_an_error_that_the_engine_kept_ends_the_job_and_the_next_run_makes_anoth
     assert json.loads(studio.run("ledger", "report", "--json").stdout)["reserved_uusd"] == 0
 
 
+def test_a_worker_ends_a_job_whose_workflow_was_given_up_and_voids_its_reservation(
+    studio: Runs,
+) -> None:
+    maker = studio.begin(studio.brief())
+    maker.kill()
+    maker.wait()
+    away = StorageUnavailable(attempted="end it", found="it went away", remedy="Run it again.")
+    keep_error(studio, json.dumps({"error": encode_error(away, attempted="")}))
+
+    studio.worker()
+
+    wait_for(lambda: job_statuses(studio) == ["failed"], what="the worker to end the job")
+    studio.check_books()
+    assert json.loads(studio.run("ledger", "report", "--json").stdout)["reserved_uusd"] == 0
+
+
 def test_a_database_that_fails_for_a_moment_at_the_end_does_not_lose_the_job(
     on_sqlite: Runs,
 ) -> None:

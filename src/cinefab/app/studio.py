@@ -33,7 +33,7 @@ from cinefab.engine.heartbeat import Heartbeat
 from cinefab.engine.system_database import system_url_for
 from cinefab.engine.wire import Fault
 from cinefab.ingest.fetch import Fetcher
-from cinefab.jobs.cancelling import cancel_job, fail_job
+from cinefab.jobs.cancelling import cancel_job, fail_job, failure_of
 from cinefab.jobs.caretaking import Caretaker, is_made_elsewhere
 from cinefab.jobs.delivering import write_report
 from cinefab.jobs.door import Opened, open_job
@@ -193,21 +193,20 @@ class Studio:
         try:
             durable.result(job, timeout_s=_LOOK_EVERY_S)
         except Fault as error:
-            fault = {"error": "Fault", "attempted": error.attempted, "found": str(error)}
-            self._end_broken(job, fault)
+            self._end_broken(job, failure_of(error))
         except StorageUnavailable as error:
             # Either it is away now, and the job goes on later, or it was away at the very end.
             if durable.status(job) is not Status.FAILED:
                 raise
-            self._end_broken(job, error.as_dict())
+            self._end_broken(job, failure_of(error))
         except WorkerLost as error:
-            self._end_broken(job, error.as_dict())
+            self._end_broken(job, failure_of(error))
         except Unavailable as error:
             if durable.status(job) is not Status.FAILED:
                 return False
-            self._end_broken(job, error.as_dict())
+            self._end_broken(job, failure_of(error))
         except CinefabError as error:
-            self._end_broken(job, error.as_dict())
+            self._end_broken(job, failure_of(error))
         return True
 
     def _end_broken(self, job: JobId, failure: Json) -> None:

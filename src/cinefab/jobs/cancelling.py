@@ -5,10 +5,12 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from cinefab.core.canonical import Json
+from cinefab.core.errors import CinefabError
 from cinefab.core.ids import JobId, TenantId, WorkerId
 from cinefab.core.units import DeviceUs
 from cinefab.economics.leases import open_leases_of, open_leases_of_job
 from cinefab.economics.ledger import absorb_lost_lease
+from cinefab.engine.wire import Fault
 from cinefab.jobs.status import JobStatus, move_job
 from cinefab.jobs.workshop import Workshop
 from cinefab.store.schema import worker as worker_table
@@ -65,6 +67,13 @@ def fail_job(shop: Workshop, job: JobId, failure: Json) -> bool:
             failure=failure,
             now_us=shop.recorder.clock.now_us(),
         )
+
+
+def failure_of(error: CinefabError | Fault) -> Json:
+    """Return what ended a job's workflow as the job's row keeps it."""
+    if isinstance(error, Fault):
+        return {"error": "Fault", "attempted": error.attempted, "found": str(error)}
+    return dict(error.as_dict())
 
 
 def absorb_leases_of(shop: Workshop, worker: WorkerId) -> None:

@@ -7,19 +7,27 @@ a job and starting it. So workers also look, now and then, for jobs that no livi
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Callable
+from typing import Final
 
 import sqlalchemy as sa
 
+from cinefab.core.errors import CinefabError
 from cinefab.core.ids import JobId, WorkerId
 from cinefab.engine.durable import Status
 from cinefab.engine.heartbeat import process_runs, this_host
-from cinefab.jobs.cancelling import absorb_leases_of
+from cinefab.engine.wire import Fault
+from cinefab.jobs.cancelling import absorb_leases_of, fail_job, failure_of
 from cinefab.jobs.status import JobStatus
 from cinefab.jobs.tables import job as job_table
 from cinefab.jobs.workshop import Workshop
 from cinefab.store.schema import worker as worker_table
+
+_log: Final = logging.getLogger(__name__)
+
+_RESULT_LIMIT_S: Final = 5.0
 
 
 class Caretaker:
@@ -34,6 +42,7 @@ class Caretaker:
         self._host = this_host()
         self._unknown: set[WorkerId] = set()
         self._waiting: set[JobId] = set()
+        self._broken: set[JobId] = set()
 
     def take_over(self, dead: WorkerId) -> None:
         """Close a dead worker's leases and have its jobs finished; twice is as once."""
@@ -48,6 +57,7 @@ class Caretaker:
         """
         self._adopt_strays()
         self._start_orphans()
+        self._end_broken()
         self._clear_scratch()
 
     def _adopt_strays(self) -> None:
@@ -69,18 +79,31 @@ class Caretaker:
         self._unknown = unknown
 
     def _start_orphans(self) -> None:
-        with self._shop.recorder.db.read() as connection:
-            waiting = connection.execute(
-                sa.select(job_table.c.public_id).where(
-                    job_table.c.tenant_id == self._shop.tenant,
-                    job_table.c.status == JobStatus.WAITING,
-                )
-            ).scalars()
-            found = {JobId(each) for each in waiting}
-        orphans = {job for job in found if self._shop.durable.status(job) is Status.UNKNOWN}
+        orphans = self._jobs_that_are(JobStatus.WAITING, Status.UNKNOWN)
         for job in sorted(orphans & self._waiting):
             self._start(job)
         self._waiting = orphans
+
+    def _end_broken(self) -> None:
+        """End the rows of jobs whose workflow is over and could not end them itself."""
+        broken = self._jobs_that_are(JobStatus.RUNNING, Status.FAILED)
+        for job in sorted(broken & self._broken):
+            try:
+                self._shop.durable.result(job, timeout_s=_RESULT_LIMIT_S)
+            except (CinefabError, Fault) as error:
+                if fail_job(self._shop, job, failure_of(error)):
+                    _log.warning("broken_job_ended", extra={"job": job, "found": str(error)})
+        self._broken = broken
+
+    def _jobs_that_are(self, row: JobStatus, workflow: Status) -> set[JobId]:
+        with self._shop.recorder.db.read() as connection:
+            found = connection.execute(
+                sa.select(job_table.c.public_id).where(
+                    job_table.c.tenant_id == self._shop.tenant, job_table.c.status == row
+                )
+            ).scalars()
+            jobs = {JobId(each) for each in found}
+        return {job for job in jobs if self._shop.durable.status(job) is workflow}
 
     def _clear_scratch(self) -> None:
         folder = self._shop.scratch.parent
