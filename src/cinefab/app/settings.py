@@ -14,13 +14,17 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from cinefab.core.errors import CinefabError
+from cinefab.review.thresholds import thresholds_from
 from cinefab.store.durability import Durability
 
 _PREFIX: Final = "CINEFAB_"
 _NOT_SETTINGS: Final = frozenset({"home", "config", "log", "test_postgres"})
+
+_TABLES: Final = frozenset({"prices_usd_per_hour", "review_thresholds"})
+"""Settings that are tables; in the environment they are written `name=value,name=value`."""
 
 
 class SettingsInvalid(CinefabError):
@@ -31,6 +35,11 @@ def _networks(value: object) -> object:
     if isinstance(value, str):
         value = [part.strip() for part in value.split(",") if part.strip()]
     return tuple(ip_network(part) for part in value) if isinstance(value, list) else value
+
+
+def _thresholds(named: Mapping[str, int]) -> Mapping[str, int]:
+    thresholds_from(named)  # raises ValueError for a name that no check knows
+    return named
 
 
 class Settings(BaseModel):
@@ -60,6 +69,10 @@ class Settings(BaseModel):
     prices_usd_per_hour: Mapping[str, str] = Field(
         {"cpu-core": "0.045"},
         description="What an hour of a device class costs; a class that is absent is unpriced.",
+    )
+
+    review_thresholds: Annotated[Mapping[str, int], AfterValidator(_thresholds)] = Field(
+        {}, description="Where checks draw their lines, by name; see docs/how-to/review.md."
     )
 
     @property
@@ -125,7 +138,7 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
         setting = name.removeprefix(_PREFIX).lower()
         if not name.startswith(_PREFIX) or setting in _NOT_SETTINGS:
             continue
-        if setting == "prices_usd_per_hour":
+        if setting in _TABLES:
             pairs = [pair.partition("=") for pair in value.split(",") if pair]
             values[setting] = {key.strip(): price.strip() for key, _, price in pairs}
         else:

@@ -45,6 +45,7 @@ from cinefab.media.encode import encoder_version
 from cinefab.media.machine import machine_signature
 from cinefab.provenance.authority import open_authority
 from cinefab.record.commit import Recorder
+from cinefab.review.thresholds import thresholds_from
 from cinefab.schedule.slots import Slots
 from cinefab.store.blobs import Blobs
 from cinefab.store.database import Database
@@ -284,6 +285,7 @@ class Studio:
             fetcher=Fetcher(allow_networks=settings.allow_networks),
             models={name: _model(point) for name, point in find_plugins("models").items()},
             checks=tuple(_check(point) for _, point in sorted(find_plugins("checks").items())),
+            thresholds=thresholds_from(settings.review_thresholds),
             target=load_plugin(find_plugins("targets")["folder"]),
             prices=prices,
             authority=authority,
@@ -308,4 +310,9 @@ def _stopped_following(job: JobId) -> Cancelled:
 
 def _check(point: EntryPoint) -> FoundCheck:
     check = load_plugin(point)
-    return FoundCheck(name=check.name, version=check.version, entry=point.value)
+    return FoundCheck(
+        name=check.name,
+        version=check.version,
+        entry=point.value,
+        takes=bool(getattr(check, "takes", False)),
+    )

@@ -14,7 +14,7 @@ from cinefab.media.sandbox.outcome import Confinement, SandboxLimits
 from cinefab.media.sandbox.pictures import PICTURE_TASK
 from cinefab.media.sandbox.sandbox import Sandbox
 
-_PRELOAD: Final = ("cinefab.generate.take", "cinefab.ingest.prepare")
+_PRELOAD: Final = ("cinefab.jobs.making", "cinefab.ingest.prepare")
 _LOAD_TASK: Final = "cinefab.generate.take:load_model"
 _LOAD_LIMIT_S: Final = 120.0
 

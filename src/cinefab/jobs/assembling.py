@@ -22,8 +22,10 @@ from cinefab.jobs.takes import require_same_versions
 from cinefab.jobs.workshop import Workshop
 from cinefab.provenance.assets import Asset
 from cinefab.record.commit import NewAsset
+from cinefab.review.figures import MEASURE
+from cinefab.review.kept_figures import record_figures
 
-_BLEND_TASK: Final = "cinefab.assemble.blend_task:blend"
+_BLEND_TASK: Final = "cinefab.jobs.making:blend_and_measure"
 _BLEND_LIMIT_S: Final = 120.0
 _MADE_BY: Final = "cinefab.assemble@1"
 _SOURCE_TYPE: Final = "algorithmicMedia"
@@ -131,7 +133,15 @@ def _keep(
         kept = KeptSegment(
             key=transition.key, asset=made[0].public_id, digest=digest, frames=value["frames"]
         )
-        record_segment(connection, kept, tenant=shop.tenant, now_us=shop.recorder.clock.now_us())
+        now_us = shop.recorder.clock.now_us()
+        record_segment(connection, kept, tenant=shop.tenant, now_us=now_us)
+        record_figures(
+            connection,
+            {digest: value["figures"]},
+            tenant=shop.tenant,
+            measure=MEASURE,
+            now_us=now_us,
+        )
 
     facts: Json = {
         "segments": [{"key": transition.key, "digest": digest, "frames": value["frames"]}]

@@ -116,7 +116,7 @@ async def _walk(shop: Workshop, order: Order) -> None:
     joined = await asyncio.gather(*(_transition(each) for each in blends))
     pieces = generating.all_segments(pieces, joined)
     cut = await _stage("assemble", lambda: assembling.assemble(shop, order, plan, pieces))
-    await _stage("review", lambda: reviewing.review(shop, order, plan, cut))
+    await _stage("review", lambda: reviewing.review(shop, order, plan, cut, pieces))
     released = await _stage(
         "deliver", lambda: delivering.deliver(shop, order, plan, cut, references)
     )

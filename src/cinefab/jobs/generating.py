@@ -30,6 +30,8 @@ from cinefab.jobs.takes import ask_model, prompt_of, request_for, sources_of
 from cinefab.jobs.workshop import Progress, Workshop
 from cinefab.provenance.assets import Asset
 from cinefab.record.commit import NewAsset
+from cinefab.review.figures import MEASURE
+from cinefab.review.kept_figures import record_figures
 
 __all__ = [
     "all_segments",
@@ -41,7 +43,7 @@ __all__ = [
     "preview",
 ]
 
-_TAKES_TASK: Final = "cinefab.generate.take:make_takes"
+_TAKES_TASK: Final = "cinefab.jobs.making:make_and_measure"
 _LIMIT_FIXED_S: Final = 120.0
 _LIMIT_PER_ESTIMATE: Final = 40
 
@@ -166,6 +168,13 @@ def _keep(
             record_take(
                 connection, facts, tenant=shop.tenant, job=order.job, made=kept, now_us=now_us
             )
+        record_figures(
+            connection,
+            {part["digest"]: part["figures"] for part in value["parts"] if "figures" in part},
+            tenant=shop.tenant,
+            measure=MEASURE,
+            now_us=now_us,
+        )
 
     load_us = answer.load_us + value["load_us"]
     return StageOutput(

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, assert_never
 
 import sqlalchemy as sa
 
+from cinefab.assemble.cut import BodyPiece, Piece, cut_order
 from cinefab.core.canonical import Json, Sha256, canonical_json, digest_of
 from cinefab.core.errors import RefusedByReview
 from cinefab.core.ids import AssetId
-from cinefab.core.plan import Plan
+from cinefab.core.plan import Plan, PlannedShot
 from cinefab.core.stage import Content, Lineage, Relation
 from cinefab.core.verdict import NeedsPerson, Passed, Refused
 from cinefab.jobs.generating import edges_by_weight
@@ -20,21 +22,39 @@ from cinefab.jobs.workshop import Workshop
 from cinefab.provenance.assets import Asset
 from cinefab.record.commit import NewAsset
 from cinefab.review.check import conclude
+from cinefab.review.figures import MEASURE, Ordered, ordered_document
+from cinefab.review.kept_figures import find_figures, record_figures
 from cinefab.review.results import find_findings, finding_from_json, record_findings
 
 _EXAMINE_TASK: Final = "cinefab.review.examine:examine"
+_MEASURE_TASK: Final = "cinefab.review.measure:measure"
 _LIMIT_FIXED_S: Final = 120.0
 _LIMIT_PER_MEDIA_SECOND: Final = 10
 
 
-async def review(shop: Workshop, order: Order, plan: Plan, cut: Json) -> Json:
-    """Return the verdict on a cut as JSON; raise `RefusedByReview` where a check refuses it."""
+async def review(
+    shop: Workshop, order: Order, plan: Plan, cut: Json, pieces: Mapping[str, Any]
+) -> Json:
+    """Return the verdict on a cut as JSON; raise `RefusedByReview` where a check refuses it.
+
+    `pieces` are those that the cut was joined from, by key.
+    """
     assert isinstance(cut, dict), "assemble returns an object"
     digest = Sha256(str(cut["digest"]))
+    order_of_pieces = cut_order(plan)
     ordered: dict[str, Any] = {
         "size": [plan.size.width, plan.size.height],
         "fps": str(plan.fps),
         "frames": plan.frames,
+        "pieces": [
+            {
+                "digest": pieces[piece.key]["digest"],
+                "ordered": ordered_document(ordered_of(plan, piece)),
+            }
+            for piece in order_of_pieces
+        ],
+        "measure": MEASURE,
+        "thresholds": shop.thresholds.as_dict(),
     }
     checks = ",".join(f"{check.name}@{check.version}" for check in shop.checks)
 
@@ -70,21 +90,63 @@ async def review(shop: Workshop, order: Order, plan: Plan, cut: Json) -> Json:
             assert_never(verdict)
 
 
+def ordered_of(plan: Plan, piece: Piece) -> Ordered:
+    """Return what a piece of the cut was to be."""
+    if isinstance(piece, BodyPiece):
+        return _ordered(plan, [plan.shots[piece.shot]], frames=piece.frames)
+    shots = [plan.shots[piece.into - 1], plan.shots[piece.into]]
+    return _ordered(plan, shots, frames=piece.frames, transition=piece.kind.value)
+
+
+def _ordered(
+    plan: Plan, shots: Sequence[PlannedShot], *, frames: int, transition: str = ""
+) -> Ordered:
+    colours: dict[str, None] = {}
+    shown: dict[str, None] = {}
+    for shot in shots:
+        given: Any = shot.input
+        colours |= dict.fromkeys(given["colours"])
+        shown |= dict.fromkeys(name for name in shot.references if name != given["logo"])
+    return Ordered(
+        shots=tuple(shot.index for shot in shots),
+        frames=frames,
+        transition=transition,
+        colours=tuple(colours),
+        references=tuple(each.picture for each in plan.references if each.name in shown),
+    )
+
+
 async def _examine(
     shop: Workshop, plan: Plan, cut: dict[str, Any], ordered: dict[str, Any], checks: str
 ) -> StageOutput:
     digest = Sha256(str(cut["digest"]))
-    argument: Json = {
-        "path": str(shop.blobs.local_path(digest)),
-        "checks": [check.entry for check in shop.checks],
-        **ordered,
-    }
     seconds = float(plan.frames / plan.fps)
-    answer = await shop.compute.run(
-        _EXAMINE_TASK,
-        argument,
-        timeout_s=_LIMIT_FIXED_S + _LIMIT_PER_MEDIA_SECOND * seconds,
-    )
+    limit_s = _LIMIT_FIXED_S + _LIMIT_PER_MEDIA_SECOND * seconds
+    digests = [Sha256(piece["digest"]) for piece in ordered["pieces"]]
+    figures = await asyncio.to_thread(_find, shop, digests)
+    unseen = [each for each in dict.fromkeys(digests) if each not in figures]
+    load_us = work_us = 0
+    measured: dict[Sha256, Json] = {}
+    if unseen:
+        paths = [str(await asyncio.to_thread(shop.blobs.local_path, each)) for each in unseen]
+        taken = await shop.compute.run(_MEASURE_TASK, {"paths": paths}, timeout_s=limit_s)
+        assert isinstance(taken.value, list), "figures come in a list"
+        measured = dict(zip(unseen, taken.value, strict=True))
+        load_us, work_us = taken.load_us, taken.worker_us - taken.load_us
+    figures = {**figures, **measured}
+    argument: Json = {
+        "path": str(await asyncio.to_thread(shop.blobs.local_path, digest)),
+        "checks": [check.entry for check in shop.checks],
+        "size": ordered["size"],
+        "fps": ordered["fps"],
+        "frames": ordered["frames"],
+        "thresholds": ordered["thresholds"],
+        "pieces": [
+            {"figures": figures[each], "ordered": piece["ordered"]}
+            for each, piece in zip(digests, ordered["pieces"], strict=True)
+        ],
+    }
+    answer = await shop.compute.run(_EXAMINE_TASK, argument, timeout_s=limit_s)
     findings = answer.value
     content = canonical_json({"cut": digest, "checks": checks, "findings": findings})
     asset = NewAsset(
@@ -102,6 +164,8 @@ async def _examine(
     )
 
     def also(connection: sa.Connection, _made: tuple[Asset, ...]) -> None:
+        now_us = shop.recorder.clock.now_us()
+        record_figures(connection, measured, tenant=shop.tenant, measure=MEASURE, now_us=now_us)
         record_findings(
             connection,
             findings,
@@ -109,16 +173,21 @@ async def _examine(
             cut=digest,
             order=digest_of(ordered),
             checks=checks,
-            now_us=shop.recorder.clock.now_us(),
+            now_us=now_us,
         )
 
     return StageOutput(
         assets=(asset,),
         facts={"checks": checks},
         also=also,
-        load_us=answer.load_us,
-        work_us=answer.worker_us - answer.load_us,
+        load_us=load_us + answer.load_us,
+        work_us=work_us + answer.worker_us - answer.load_us,
     )
+
+
+def _find(shop: Workshop, digests: Sequence[Sha256]) -> Mapping[Sha256, Json]:
+    with shop.recorder.db.read() as connection:
+        return find_figures(connection, digests, tenant=shop.tenant, measure=MEASURE)
 
 
 def _refused(order: Order, check: str, reason: str, frame: int | None) -> RefusedByReview:

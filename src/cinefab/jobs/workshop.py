@@ -16,6 +16,7 @@ from cinefab.ingest.fetch import Fetcher
 from cinefab.media.sandbox import Sandbox
 from cinefab.provenance.authority import Authority
 from cinefab.record.commit import Recorder
+from cinefab.review.thresholds import Thresholds
 from cinefab.schedule.slots import Slots
 from cinefab.store.blobs import Blobs
 
@@ -30,11 +31,15 @@ class Model:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundCheck:
-    """A check that was found: its name and version, and where its class is."""
+    """A check that was found: its name and version, and where its class is.
+
+    `takes` says whether it is also asked about each take alone.
+    """
 
     name: str
     version: str
     entry: str
+    takes: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +67,7 @@ class Workshop:
     fetcher: Fetcher
     models: Mapping[str, Model]
     checks: tuple[FoundCheck, ...]
+    thresholds: Thresholds
     target: Target
     prices: PriceBook
     authority: Authority

@@ -1,7 +1,8 @@
 """The contract that every check keeps, ours and a stranger's, and what follows from findings.
 
 A check is found through the entry-point group `cinefab.checks`; the entry point names a class
-that is called without arguments.
+that is called without arguments. A film is decoded once, before any check looks: what was seen is
+in the `footage` that each is handed. A check that needs more than that opens the file itself.
 """
 
 from __future__ import annotations
@@ -13,21 +14,34 @@ from pathlib import Path
 from typing import Protocol
 
 from cinefab.core.brief import Size
-from cinefab.core.verdict import CheckFinding, NeedsPerson, Passed, Refused, Verdict
+from cinefab.core.verdict import CheckFinding, NeedsPerson, Passed, Refused, Remark, Verdict
+from cinefab.review.figures import Footage
+from cinefab.review.thresholds import DEFAULTS, Thresholds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CutUnderReview:
-    """A cut, and the size, rate and number of frames that were ordered."""
+    """A cut, or one take alone: what was ordered, what was seen, and where lines are drawn.
+
+    `path` is the file, `size`, `fps` and `frames` are what was ordered of the whole. `differences`
+    says where the file is not what was looked at.
+    """
 
     path: Path
     size: Size
     fps: Fraction
     frames: int
+    footage: Footage
+    differences: tuple[Remark, ...] = ()
+    thresholds: Thresholds = DEFAULTS
 
 
 class Check(Protocol):
-    """Tests one quality of a cut; the same cut always gives the same finding."""
+    """Tests one quality of a cut; the same cut always gives the same finding.
+
+    A check whose class has `takes = True` is also asked about each take alone, as soon as it is
+    made, so that a bad one can be made again. It must then be quick and go by the footage.
+    """
 
     @property
     def name(self) -> str:

@@ -1,75 +1,26 @@
-"""The first check: a cut is what was ordered, whole and alive."""
+"""A cut is what was ordered, and made of the pieces that were looked at."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
-import pytest
-from numpy.typing import NDArray
+from reviewed_films import FPS, a_cut, a_cut_of, a_joined_cut, a_piece, alive, black, refusal
 
 from cinefab.core.brief import Size
-from cinefab.core.errors import StorageUnavailable
-from cinefab.core.verdict import CheckFinding, Refused
-from cinefab.media.encode import FINAL, encode
-from cinefab.review.check import CutUnderReview, conclude
+from cinefab.media.inspect import inspect_film
+from cinefab.media.join import join
 from cinefab.review.checks.as_ordered import AsOrdered
-
-Frame = NDArray[np.uint8]
-
-SIZE = Size(160, 90)
-FPS = Fraction(24)
-
-
-def alive(index: int) -> Frame:
-    frame = np.full((SIZE.height * 3 // 2, SIZE.width), 128, np.uint8)
-    frame[: SIZE.height] = np.roll(np.linspace(40, 200, SIZE.width), index)
-    return frame
-
-
-def black(index: int) -> Frame:
-    grain = np.random.default_rng(index).integers(16, 20, (SIZE.height, SIZE.width))
-    frame = np.full((SIZE.height * 3 // 2, SIZE.width), 128, np.uint8)
-    frame[: SIZE.height] = grain
-    return frame
-
-
-def standing(index: int) -> Frame:
-    grain = np.random.default_rng(index).integers(-3, 4, (SIZE.height, SIZE.width))
-    frame = alive(0)
-    frame[: SIZE.height] += grain.astype(np.uint8)
-    return frame
-
-
-def a_cut(path: Path, *scenes: tuple[Callable[[int], Frame], int]) -> CutUnderReview:
-    frames = [draw(index) for draw, count in scenes for index in range(count)]
-    encode(frames, path, size=SIZE, fps=FPS, settings=FINAL)
-    return CutUnderReview(path=path, size=SIZE, fps=FPS, frames=len(frames))
-
-
-def refusal(finding: CheckFinding) -> Refused:
-    verdict = conclude([finding])
-    assert isinstance(verdict, Refused)
-    return verdict
 
 
 def test_a_cut_as_ordered_has_no_problems(tmp_path: Path) -> None:
-    cut = a_cut(tmp_path / "cut.mp4", (alive, 60))
+    cut = a_joined_cut(tmp_path, [(alive, 30)], [(black, 7)], [(alive, 23)])
 
     finding = AsOrdered().examine(cut)
 
     assert finding.problems == ()
     assert finding.figures == {"frames_decoded": 60}
-
-
-@pytest.mark.parametrize("count", [1, 2, 24])
-def test_a_film_too_short_to_move_may_stand_still(tmp_path: Path, count: int) -> None:
-    cut = a_cut(tmp_path / "cut.mp4", (standing, count))
-
-    assert AsOrdered().examine(cut).problems == ()
 
 
 def test_another_length_is_refused_from_the_first_frame_that_is_missing(tmp_path: Path) -> None:
@@ -91,65 +42,37 @@ def test_another_size_or_rate_is_refused(tmp_path: Path) -> None:
     assert slow.reason == "it runs at 24 frames a second, ordered were 25"
 
 
-def test_two_seconds_of_black_are_refused_from_their_first_frame(tmp_path: Path) -> None:
-    cut = a_cut(tmp_path / "cut.mp4", (alive, 10), (black, 48), (alive, 5))
+def test_colours_that_players_would_read_otherwise_are_refused(tmp_path: Path) -> None:
+    seen, ordered = a_piece(tmp_path / "cut.mp4", (alive, 5))
+    as_601 = replace(seen, colours="5/limited/yuv420p")
 
-    refused = refusal(AsOrdered().examine(cut))
+    refused = refusal(AsOrdered().examine(a_cut_of(tmp_path / "cut.mp4", [(as_601, ordered)])))
 
-    assert refused.frame == 10
-    assert "black" in refused.reason
-
-
-def test_a_pause_in_black_passes_but_a_film_of_nothing_else_does_not(tmp_path: Path) -> None:
-    pause = a_cut(tmp_path / "pause.mp4", (alive, 10), (black, 40), (alive, 5))
-    nothing = a_cut(tmp_path / "nothing.mp4", (black, 10))
-
-    assert AsOrdered().examine(pause).problems == ()
-    assert refusal(AsOrdered().examine(nothing)).frame == 0
-
-
-def test_a_picture_that_stands_still_is_refused_whatever_its_grain(tmp_path: Path) -> None:
-    cut = a_cut(tmp_path / "cut.mp4", (alive, 30), (standing, 60))
-
-    refused = refusal(AsOrdered().examine(cut))
-
-    assert refused.frame == 30
-    assert "standing still" in refused.reason
-
-
-def test_one_word_that_moves_is_life_enough(tmp_path: Path) -> None:
-    def captioned(index: int) -> Frame:
-        frame = alive(0)
-        frame[70:80, 10 + index // 2 : 26 + index // 2] = 235
-        return frame
-
-    cut = a_cut(tmp_path / "cut.mp4", (captioned, 60))
-
-    assert AsOrdered().examine(cut).problems == ()
+    assert "marked as 5/limited" in refused.reason
 
 
 def test_a_damaged_picture_is_refused_and_named(tmp_path: Path) -> None:
-    cut = a_cut(tmp_path / "cut.mp4", (alive, 60))
-    film = bytearray(cut.path.read_bytes())
-    pictures = film.index(b"mdat")
-    damage = (pictures + film.index(b"moov")) // 2
+    path = tmp_path / "cut.mp4"
+    _, ordered = a_piece(path, (alive, 60))
+    film = bytearray(path.read_bytes())
+    damage = (film.index(b"mdat") + film.index(b"moov")) // 2
     film[damage : damage + 20] = bytes(20)
-    cut.path.write_bytes(film)
+    path.write_bytes(film)
 
-    refused = refusal(AsOrdered().examine(cut))
+    refused = refusal(AsOrdered().examine(a_cut_of(path, [(inspect_film(path), ordered)])))
 
     assert refused.frame is not None
     assert 0 < refused.frame < 60
-    assert "not the H.264" in refused.reason
+    assert "cannot be decoded" in refused.reason
 
 
-def test_a_file_that_is_no_film_is_a_finding_and_a_missing_one_is_not(tmp_path: Path) -> None:
-    noise = tmp_path / "noise.mp4"
-    noise.write_bytes(b"not a film" * 100)
-    cut = CutUnderReview(path=noise, size=SIZE, fps=FPS, frames=10)
+def test_a_piece_that_is_not_the_one_looked_at_is_refused_where_it_begins(tmp_path: Path) -> None:
+    first = a_piece(tmp_path / "first.mp4", (alive, 20))
+    second = a_piece(tmp_path / "second.mp4", (black, 10))
+    a_piece(tmp_path / "other.mp4", (alive, 10))
+    join([tmp_path / "first.mp4", tmp_path / "other.mp4"], tmp_path / "cut.mp4", fps=FPS)
 
-    finding = AsOrdered().examine(cut)
+    refused = refusal(AsOrdered().examine(a_cut_of(tmp_path / "cut.mp4", [first, second])))
 
-    assert finding.problems
-    with pytest.raises(StorageUnavailable):
-        AsOrdered().examine(replace(cut, path=tmp_path / "missing.mp4"))
+    assert refused.frame == 20
+    assert "not those of the piece" in refused.reason
