@@ -2,11 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from cinefab.core.errors import ContractMismatch
+
+_T = TypeVar("_T")
+
+
+class FoundOnDemand(Mapping[str, _T], Generic[_T]):
+    """The plug-ins of a group by name, looked for and loaded when somebody asks for them.
+
+    Most films have no effects, and none of them should pay for finding out what there would be.
+    """
+
+    def __init__(self, group: str, load: Callable[[EntryPoint], _T]) -> None:
+        self._group = group
+        self._load = load
+        self._points: Mapping[str, EntryPoint] | None = None
+        self._loaded: dict[str, _T] = {}
+
+    def __getitem__(self, name: str) -> _T:
+        point = self._found()[name]
+        if name not in self._loaded:
+            self._loaded[name] = self._load(point)
+        return self._loaded[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found())
+
+    def __len__(self) -> int:
+        return len(self._found())
+
+    def _found(self) -> Mapping[str, EntryPoint]:
+        if self._points is None:
+            self._points = find_plugins(self._group)
+        return self._points
 
 
 def find_plugins(group: str) -> Mapping[str, EntryPoint]:

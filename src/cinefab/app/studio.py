@@ -13,7 +13,7 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any, Final, Self
 
-from cinefab.app.plugins import find_plugins, load_plugin
+from cinefab.app.plugins import FoundOnDemand, find_plugins, load_plugin
 from cinefab.app.settings import Settings
 from cinefab.app.warmth import Warmth
 from cinefab.core.brief import Brief
@@ -40,7 +40,7 @@ from cinefab.jobs.door import Opened, open_job
 from cinefab.jobs.film import WORKFLOW, load_order, register_film
 from cinefab.jobs.report import build_report
 from cinefab.jobs.stages import CPU
-from cinefab.jobs.workshop import FoundCheck, Model, Progress, Workshop
+from cinefab.jobs.workshop import FoundCheck, FoundEffect, Model, Progress, Workshop
 from cinefab.media.encode import encoder_version
 from cinefab.media.machine import machine_signature
 from cinefab.provenance.authority import open_authority
@@ -284,6 +284,7 @@ class Studio:
             sandbox=warmth.sandbox,
             fetcher=Fetcher(allow_networks=settings.allow_networks),
             models={name: _model(point) for name, point in find_plugins("models").items()},
+            effects=FoundOnDemand("effects", _effect),
             checks=tuple(_check(point) for _, point in sorted(find_plugins("checks").items())),
             thresholds=thresholds_from(settings.review_thresholds),
             target=load_plugin(find_plugins("targets")["folder"]),
@@ -306,6 +307,10 @@ def _stopped_following(job: JobId) -> Cancelled:
         found="you asked to stop waiting; another worker makes it, and goes on",
         remedy="Run the same command again to wait for it, or stop the command that makes it.",
     )
+
+
+def _effect(point: EntryPoint) -> FoundEffect:
+    return FoundEffect(effect=load_plugin(point), entry=point.value)
 
 
 def _check(point: EntryPoint) -> FoundCheck:

@@ -88,6 +88,14 @@ class Transition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EffectOrder:
+    """An effect by its name, with its settings as JSON text (`core.effect.settings_text`)."""
+
+    name: str
+    settings: str = "{}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Shot:
     """A stretch of the timeline as it was asked for; the length includes half its transitions."""
 
@@ -98,6 +106,7 @@ class Shot:
     camera: Camera = Camera.AUTO
     transition: Transition = Transition()
     voice: str = ""
+    effects: tuple[EffectOrder, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,3 +163,4 @@ class Brief:
     seed: int = 0
     rights: tuple[RightsSource, ...] = ()
     labels: tuple[tuple[str, str], ...] = ()
+    effects: tuple[EffectOrder, ...] = ()

@@ -12,6 +12,7 @@ from fractions import Fraction
 
 from cinefab.core.brief import Quality, Size, TransitionKind
 from cinefab.core.canonical import Json, Sha256
+from cinefab.core.effect import PlannedEffect
 from cinefab.core.units import DeviceUs, Uusd
 
 
@@ -69,7 +70,10 @@ class PlannedSegment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedShot:
-    """A shot made exact; `input` is what the model is given, in the words of its contract."""
+    """A shot made exact; `input` is what the model is given, in the words of its contract.
+
+    `effects` are applied to its frames in their order, before they are encoded.
+    """
 
     index: int
     frames: int
@@ -77,6 +81,13 @@ class PlannedShot:
     input: Json
     references: tuple[str, ...]
     segments: tuple[PlannedSegment, ...]
+    effects: tuple[PlannedEffect, ...] = ()
+
+    @property
+    def extent(self) -> range:
+        """The frames that its segments cover, counted from its start on the timeline."""
+        first, last = self.segments[0], self.segments[-1]
+        return range(first.first_frame, last.first_frame + last.frames)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from cinefab.core.brief import Quality, Size, TransitionKind
 from cinefab.core.canonical import Json, Sha256, digest_of
+from cinefab.core.effect import PlannedEffect
 from cinefab.core.ids import TenantId
 from cinefab.core.plan import PreparedReference, Versions
 
@@ -35,8 +36,14 @@ def segment_key(
     quality: Quality,
     tenant: TenantId,
     licences: Iterable[tuple[str, str]],
+    effects: Sequence[PlannedEffect] = (),
+    effect_references: Sequence[PreparedReference] = (),
+    extent: range | None = None,
 ) -> Sha256:
     """Return the key of one segment.
+
+    `effects` lie on it, in order, and are given `effect_references`; `extent` are the frames of
+    its shot, which matter where an effect looks around. Without effects a key is what it was.
 
     `references` are those that the take is given, in order, `files` the digests of the brand's
     font and LUT, `licences` pairs of a reference's name and a licence, of any references. What a
@@ -44,27 +51,31 @@ def segment_key(
     own digests stand in for them.
     """
     place = {reference.name: i for i, reference in enumerate(references)}
-    return digest_of(
-        {
-            "schema": SEGMENT_KEY_SCHEMA,
-            "contract": versions.contract,
-            "model": versions.model,
-            "machine": versions.machine,
-            "encoder": versions.encoder,
-            "input": _without_names(input, place),
-            "seed": seed,
-            "size": str(size),
-            "fps": f"{fps.numerator}/{fps.denominator}",
-            "first_frame": first_frame,
-            "frames": frames,
-            "shot_frames": shot_frames,
-            "references": [_conditioning(reference) for reference in references],
-            "files": dict(files),
-            "quality": quality.value,
-            "tenant": tenant,
-            "licences": _licence_scope(licences, references),
-        }
-    )
+    determined: dict[str, Json] = {
+        "schema": SEGMENT_KEY_SCHEMA,
+        "contract": versions.contract,
+        "model": versions.model,
+        "machine": versions.machine,
+        "encoder": versions.encoder,
+        "input": _without_names(input, place),
+        "seed": seed,
+        "size": str(size),
+        "fps": f"{fps.numerator}/{fps.denominator}",
+        "first_frame": first_frame,
+        "frames": frames,
+        "shot_frames": shot_frames,
+        "references": [_conditioning(reference) for reference in references],
+        "files": dict(files),
+        "quality": quality.value,
+        "tenant": tenant,
+        "licences": _licence_scope(licences, [*references, *effect_references]),
+    }
+    if effects:
+        given = {reference.name: reference for reference in effect_references}
+        determined["effects"] = [_effect(effect, given) for effect in effects]
+        if any(effect.need.looks_around for effect in effects) and extent is not None:
+            determined["extent"] = [extent.start, extent.stop]
+    return digest_of(determined)
 
 
 def transition_key(
@@ -104,6 +115,17 @@ def _without_names(given: Mapping[str, Any], place: Mapping[str, int]) -> dict[s
 
 def _in_order(roles: Mapping[str, str], place: Mapping[str, int]) -> list[tuple[str, str]]:
     return sorted(roles.items(), key=lambda role: place[role[0]])
+
+
+def _effect(effect: PlannedEffect, given: Mapping[str, PreparedReference]) -> dict[str, Json]:
+    return {
+        "effect": effect.ref,
+        "settings": effect.settings,
+        "files": [list(pair) for pair in effect.files],
+        "references": [
+            [setting, _conditioning(given[name])] for setting, name in effect.references
+        ],
+    }
 
 
 def _conditioning(reference: PreparedReference) -> dict[str, Json]:

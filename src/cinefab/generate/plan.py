@@ -14,6 +14,14 @@ from typing import Any, Final
 
 from cinefab.core.brief import Brief, Role, Shot, Size, TransitionKind
 from cinefab.core.canonical import Sha256
+from cinefab.core.effect import (
+    ChainOf,
+    PlannedEffect,
+    ShotSpan,
+    Stretch,
+    no_effects,
+    stretches,
+)
 from cinefab.core.errors import BriefInvalid
 from cinefab.core.ids import TenantId
 from cinefab.core.plan import (
@@ -54,10 +62,11 @@ def make_plan(
     tenant: TenantId,
     files: Mapping[str, Sha256],
     nusd_per_s: int | None,
+    chain_of: ChainOf = no_effects,
 ) -> Plan:
     """Return the exact plan of `brief` for the model that `card` describes.
 
-    `references` are the brief's, prepared; `files` maps `font` and `lut` to the digests of what
+    `chain_of` tells which effects lie on a shot; `references` are the brief's, prepared; `files` maps `font` and `lut` to the digests of what
     the brand brings; `nusd_per_s` is the device's price in nano-dollars a second, None where it
     has none (then no estimate has a price either). A brief without shots is given a storyboard
     first. Raises `BriefInvalid`, with the path to the field, for what the model cannot make, and
@@ -86,15 +95,24 @@ def make_plan(
         tenant=tenant,
         files=files,
         nusd_per_s=nusd_per_s,
+        chain_of=chain_of,
     )
-    _check_size(brief.output.size, card)
     cameras = choose_cameras(brief.shots, seed=brief.seed)
     ends = (*joins[1:], Join(TransitionKind.CUT, 0))
+    starts = (0, *accumulate(frames))
     shots = tuple(
-        taker.shot(i, shot, camera=cameras[i], frames=frames[i], begins=joins[i], ends=ends[i])
+        taker.shot(
+            i,
+            shot,
+            camera=cameras[i],
+            start=starts[i],
+            frames=frames[i],
+            begins=joins[i],
+            ends=ends[i],
+        )
         for i, shot in enumerate(brief.shots)
     )
-    shown = {name for shot in shots for name in shot.references}
+    shown = {name for shot in shots for name in (*shot.references, *_of_effects(shot.effects))}
     return Plan(
         title=brief.title,
         model=card.ref,
@@ -145,9 +163,18 @@ class _Taker:
     tenant: TenantId
     files: Mapping[str, Sha256]
     nusd_per_s: int | None
+    chain_of: ChainOf
 
     def shot(
-        self, index: int, shot: Shot, *, camera: str, frames: int, begins: Join, ends: Join
+        self,
+        index: int,
+        shot: Shot,
+        *,
+        camera: str,
+        start: int,
+        frames: int,
+        begins: Join,
+        ends: Join,
     ) -> PlannedShot:
         """Return shot `index` made exact, its input checked against the model's schema."""
         names = _names(shot, self.brief.brand.logo)
@@ -164,6 +191,17 @@ class _Taker:
         }
         self.contract.check(given, index=index)
         spans = _spans(frames, begins=begins, ends=ends)
+        extent = range(spans[0][1].start, spans[-1][1].stop)
+        effects = self.chain_of(
+            ShotSpan(
+                index=index,
+                start=start,
+                end=start + frames,
+                first=start + extent.start,
+                last=start + extent.stop,
+                fps=self.brief.output.fps,
+            )
+        )
         return PlannedShot(
             index=index,
             frames=frames,
@@ -171,9 +209,19 @@ class _Taker:
             input=given,
             references=names,
             segments=tuple(
-                self._segment(part, span, index=index, frames=frames, given=given, used=prepared)
+                self._segment(
+                    part,
+                    span,
+                    index=index,
+                    frames=frames,
+                    given=given,
+                    used=prepared,
+                    extent=extent,
+                    effects=effects,
+                )
                 for part, span in spans
             ),
+            effects=effects,
         )
 
     def _segment(
@@ -185,10 +233,26 @@ class _Taker:
         frames: int,
         given: Mapping[str, Any],
         used: Sequence[PreparedReference],
+        extent: range,
+        effects: Sequence[PlannedEffect],
     ) -> PlannedSegment:
-        _check_length(len(span), index=index, card=self.card)
         size = self.brief.output.size
-        device_us = _device_us(len(span), size=size, card=self.card)
+        wanted = Stretch(
+            size=size,
+            fps=self.brief.output.fps,
+            first=span.start,
+            frames=len(span),
+            extent_first=extent.start,
+            extent_end=extent.stop,
+            shot_frames=frames,
+        )
+        run = stretches([effect.need for effect in effects], wanted)
+        _check_size(run[0].size, wanted.size, card=self.card)
+        _check_length(run[0].frames, index=index, card=self.card)
+        device_us = DeviceUs(
+            _device_us(run[0].frames, size=run[0].size, card=self.card)
+            + sum(_effect_us(effect, given) for effect, given in zip(effects, run[1:], strict=True))
+        )
         price = self.nusd_per_s
         return PlannedSegment(
             key=segment_key(
@@ -205,6 +269,9 @@ class _Taker:
                 quality=self.brief.quality,
                 tenant=self.tenant,
                 licences=[(source.reference, source.licence) for source in self.brief.rights],
+                effects=effects,
+                effect_references=[self._prepared(name) for name in _of_effects(effects)],
+                extent=extent,
             ),
             part=part,
             first_frame=span.start,
@@ -281,13 +348,24 @@ def _device_us(frames: int, *, size: Size, card: ModelCard) -> DeviceUs:
     return DeviceUs(card.cost_us_fixed - (-pixels * card.cost_us_per_megapixel // 1_000_000))
 
 
-def _check_size(size: Size, card: ModelCard) -> None:
+def _effect_us(effect: PlannedEffect, given: Stretch) -> int:
+    pixels = given.frames * given.size.width * given.size.height
+    return -(-pixels * effect.need.cost_us_per_megapixel // 1_000_000)
+
+
+def _of_effects(effects: Sequence[PlannedEffect]) -> list[str]:
+    """Return the references that effects are given, each once."""
+    return list(dict.fromkeys(name for effect in effects for _, name in effect.references))
+
+
+def _check_size(asked: Size, wanted: Size, *, card: ModelCard) -> None:
     limits = card.limits
-    if size.width > limits.width_max or size.height > limits.height_max:
+    if asked.width > limits.width_max or asked.height > limits.height_max:
+        made = "" if asked == wanted else f", for which {asked} are asked of the model"
         raise BriefInvalid(
             attempted="plan the film",
             field="output.size",
-            found=f"found {size}",
+            found=f"found {wanted}{made}",
             remedy=f"{card.ref} makes at most {limits.width_max}x{limits.height_max}.",
         )
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from cinefab.core.brief import Quality, Size, TransitionKind
 from cinefab.core.canonical import Json, Sha256
+from cinefab.core.effect import effect_document, effect_from_document
 from cinefab.core.errors import BriefInvalid
 from cinefab.core.plan import (
     Part,
@@ -89,7 +90,7 @@ def plan_from_document(document: Json) -> Plan:
 
 
 def _shot_document(shot: PlannedShot) -> dict[str, Json]:
-    return {
+    document: dict[str, Json] = {
         "index": shot.index,
         "frames": shot.frames,
         "seed": shot.seed,
@@ -107,6 +108,10 @@ def _shot_document(shot: PlannedShot) -> dict[str, Json]:
             for segment in shot.segments
         ],
     }
+    # Only what differs is said, so that plans of before keep their bytes.
+    if shot.effects:
+        document["effects"] = [effect_document(effect) for effect in shot.effects]
+    return document
 
 
 def _shot(stored: dict[str, Any]) -> PlannedShot:
@@ -117,6 +122,7 @@ def _shot(stored: dict[str, Any]) -> PlannedShot:
         input=stored["input"],
         references=tuple(stored["references"]),
         segments=tuple(_segment(segment) for segment in stored["segments"]),
+        effects=tuple(effect_from_document(effect) for effect in stored.get("effects", ())),
     )
 
 

@@ -7,14 +7,17 @@ next. Only names, numbers and paths travel; pictures never do.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from cinefab.core.brief import Quality, Size
 from cinefab.core.canonical import Json
 from cinefab.core.clock import SystemClock
+from cinefab.core.effect import Stretch
 from cinefab.core.errors import BriefInvalid, ContractMismatch
 from cinefab.core.plan import Part
 from cinefab.generate.backend import SHOTS_OWN, ModelBackend, TakeRequest
@@ -24,6 +27,24 @@ from cinefab.media.still import write_jpeg
 from cinefab.store.file_digest import file_sha256
 
 Report = Callable[[Json], None]
+
+
+class Finish(Protocol):
+    """What lies between a model's frames and the encoder; it is named by the request."""
+
+    def source(self, wanted: Stretch, /) -> Stretch:
+        """Return the stretch that the model is to make for `wanted`."""
+        ...
+
+    def finish(self, frames: Iterator[Frame], wanted: Stretch, /) -> Iterator[Frame]:
+        """Yield the wanted frames, made from those of `source`."""
+        ...
+
+    @property
+    def spent(self) -> list[Json]:
+        """What each of its steps took so far."""
+        ...
+
 
 _TELL_EVERY_FRAMES: Final = 6
 _loaded: Final[dict[str, ModelBackend]] = {}
@@ -35,9 +56,11 @@ def make_takes(argument: Mapping[str, Any], report: Report) -> Json:
 
     `argument`: `entry` (`package.module:Class`), `request` (the fields of `TakeRequest` that the
     parts share), `quality`, and `parts`, each with `key`, `part`, `first_frame`, `frames` and the
-    `path` to write. Raises `ContractMismatch` when the model does not keep its contract.
+    `path` to write. With `finish`, frames go through that before they are encoded, and what it
+    spent is returned, too. Raises `ContractMismatch` when the model does not keep its contract.
     """
     backend, load_us = _backend(argument["entry"])
+    finish = _finish(argument.get("finish"))
     done = 0
 
     def counted(frames: Iterator[Frame]) -> Iterator[Frame]:
@@ -48,46 +71,60 @@ def make_takes(argument: Mapping[str, Any], report: Report) -> Json:
             if done % _TELL_EVERY_FRAMES == 0:
                 report({"frames": done})
 
-    made = []
-    for part in argument["parts"]:
+    made: list[Json] = []
+    # Effects look beyond a part's ends: parts that follow each other are drawn in one go.
+    for run in _runs(argument["parts"], joined=finish is not None):
         request = _request(
-            argument["request"], first_frame=part["first_frame"], frames=part["frames"]
+            argument["request"],
+            first_frame=run[0]["first_frame"],
+            frames=sum(part["frames"] for part in run),
         )
-        path = Path(part["path"])
-        path.parent.mkdir(parents=True, exist_ok=True)
-        encoded = encode(
-            counted(_checked(backend, request)),
-            path,
-            size=request.size,
-            fps=request.fps,
-            settings=settings_for(Quality(argument["quality"]), Part(part["part"])),
-        )
-        made.append(
-            {
-                "key": part["key"],
-                "path": part["path"],
-                "digest": file_sha256(path),
-                "size_bytes": encoded.size_bytes,
-                "frames": encoded.frames,
-            }
-        )
-    return {"parts": made, "load_us": load_us}
+        frames = _finished(backend, request, finish, argument)
+        for part in run:
+            path = Path(part["path"])
+            path.parent.mkdir(parents=True, exist_ok=True)
+            encoded = encode(
+                counted(islice(frames, part["frames"])),
+                path,
+                size=request.size,
+                fps=request.fps,
+                settings=settings_for(Quality(argument["quality"]), Part(part["part"])),
+            )
+            made.append(
+                {
+                    "key": part["key"],
+                    "path": part["path"],
+                    "digest": file_sha256(path),
+                    "size_bytes": encoded.size_bytes,
+                    "frames": encoded.frames,
+                }
+            )
+        # Only at its end does a model show that it made too many.
+        for _ in frames:
+            pass
+    return {"parts": made, "load_us": load_us, **_spent(finish)}
 
 
 def make_still(argument: Mapping[str, Any], _report: Report) -> Json:
     """Make one frame of a shot as a JPEG: the first thing that a person sees of a film.
 
-    `argument`: `entry`, `request`, `first_frame` and the `path` to write; `checks` are requests of
-    the film's other shots, small and in full (`small`, `full`, `shot` being its index). What one
-    of them cannot show is raised before there is a picture, by the shot's path in the brief.
+    `argument`: `entry`, `request`, `first_frame`, the `path` to write, and `finish` as takes have
+    it; `checks` are requests of the film's other shots, small and in full (`small`, `full`, `shot`
+    being its index, with an `entry` where their model is another). What one of them cannot show is
+    raised before there is a picture, by the shot's path in the brief.
     """
     backend, load_us = _backend(argument["entry"])
     for each in argument.get("checks", ()):
-        check_shot(backend, each)
+        other, other_us = _backend(each.get("entry", argument["entry"]))
+        load_us += other_us
+        check_shot(other, each)
+    finish = _finish(argument.get("finish"))
     request = _request(argument["request"], first_frame=argument["first_frame"], frames=1)
     path = Path(argument["path"])
     path.parent.mkdir(parents=True, exist_ok=True)
-    for frame in _checked(backend, request):
+    # Nothing beside the one frame is drawn for its effects: this is the quick look.
+    alone = {"extent": [argument["first_frame"], argument["first_frame"] + 1]}
+    for frame in _finished(backend, request, finish, alone):
         write_jpeg(frame, path)
     return {
         "path": str(path),
@@ -142,6 +179,62 @@ def _backend(entry: str) -> tuple[ModelBackend, int]:
     backend.load()
     _loaded[entry] = backend
     return backend, clock.elapsed_us() - started_us
+
+
+def _finish(document: Mapping[str, Any] | None) -> Finish | None:
+    if document is None:
+        return None
+    module, _, name = document["entry"].partition(":")
+    finish: Finish = getattr(importlib.import_module(module), name)(document["effects"])
+    return finish
+
+
+def _spent(finish: Finish | None) -> dict[str, Json]:
+    return {} if finish is None else {"effects": finish.spent}
+
+
+def _runs(parts: Sequence[Mapping[str, Any]], *, joined: bool) -> Iterator[list[Mapping[str, Any]]]:
+    run: list[Mapping[str, Any]] = []
+    for part in parts:
+        if run and not (joined and _follows(run[-1], part)):
+            yield run
+            run = []
+        run.append(part)
+    yield run
+
+
+def _follows(before: Mapping[str, Any], part: Mapping[str, Any]) -> bool:
+    return bool(part["first_frame"] == before["first_frame"] + before["frames"])
+
+
+def _finished(
+    backend: ModelBackend,
+    request: TakeRequest,
+    finish: Finish | None,
+    argument: Mapping[str, Any],
+) -> Iterator[Frame]:
+    if finish is None:
+        return _checked(backend, request)
+    extent_first, extent_end = argument["extent"]
+    wanted = Stretch(
+        size=request.size,
+        fps=request.fps,
+        first=request.first_frame,
+        frames=request.frames,
+        extent_first=extent_first,
+        extent_end=extent_end,
+        shot_frames=request.shot_frames,
+    )
+    source = finish.source(wanted)
+    asked = replace(
+        request,
+        size=source.size,
+        fps=source.fps,
+        first_frame=source.first,
+        frames=source.frames,
+        shot_frames=source.shot_frames,
+    )
+    return finish.finish(_checked(backend, asked), wanted)
 
 
 def _request(shared: Mapping[str, Any], *, first_frame: int, frames: int) -> TakeRequest:

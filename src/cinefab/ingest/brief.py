@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from cinefab.core.brief import (
     Brand,
     Brief,
+    EffectOrder,
     Output,
     PartyShare,
     Reference,
@@ -29,6 +30,7 @@ from cinefab.core.brief import (
     Transition,
 )
 from cinefab.core.clock import iso_utc
+from cinefab.core.effect import with_files
 from cinefab.core.errors import BriefInvalid
 from cinefab.core.units import US_PER_S, WHOLE_BP, BasisPoints, Uusd
 from cinefab.ingest.brief_document import brief_document, brief_from_document
@@ -87,6 +89,9 @@ def load_brief(path: Path, *, now_us: int, overrides: Sequence[str] = ()) -> Bri
     def located(location: str) -> str:
         return location if "://" in location else str(folder / location)
 
+    def effects_of(effects: tuple[EffectOrder, ...]) -> tuple[EffectOrder, ...]:
+        return tuple(with_files(each, lambda _, place: located(place)) for each in effects)
+
     return replace(
         brief,
         references=tuple(replace(r, location=located(r.location)) for r in brief.references),
@@ -95,6 +100,8 @@ def load_brief(path: Path, *, now_us: int, overrides: Sequence[str] = ()) -> Bri
             font=brief.brand.font and located(brief.brand.font),
             lut=brief.brand.lut and located(brief.brand.lut),
         ),
+        shots=tuple(replace(shot, effects=effects_of(shot.effects)) for shot in brief.shots),
+        effects=effects_of(brief.effects),
     )
 
 
@@ -234,6 +241,7 @@ def _brief(written: BriefDocument, *, now_us: int) -> Brief:
                     kind=shot.transition.kind, length_ms=shot.transition.length_ms
                 ),
                 voice=shot.voice,
+                effects=tuple(shot.effects),
             )
             for shot in written.shots
         ),
@@ -257,6 +265,7 @@ def _brief(written: BriefDocument, *, now_us: int) -> Brief:
         seed=written.seed,
         rights=_rights(written),
         labels=tuple(written.labels.items()),
+        effects=tuple(written.effects),
     )
 
 

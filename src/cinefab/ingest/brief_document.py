@@ -13,6 +13,7 @@ from cinefab.core.brief import (
     Brand,
     Brief,
     Camera,
+    EffectOrder,
     Output,
     PartyShare,
     Quality,
@@ -35,7 +36,7 @@ BRIEF_SCHEMA: Final = "cinefab.brief/1"
 def brief_document(brief: Brief) -> dict[str, Json]:
     """Return `brief` as JSON values without floats; `brief_from_document` undoes it exactly."""
     output, brand = brief.output, brief.brand
-    return {
+    document: dict[str, Json] = {
         "schema": BRIEF_SCHEMA,
         "title": brief.title,
         "prompt": brief.prompt,
@@ -71,6 +72,10 @@ def brief_document(brief: Brief) -> dict[str, Json]:
         ],
         "labels": [[name, value] for name, value in brief.labels],
     }
+    # Said only where there are some, so that briefs of before keep their digests.
+    if brief.effects:
+        document["effects"] = _effects_document(brief.effects)
+    return document
 
 
 def brief_from_document(document: Json) -> Brief:
@@ -112,11 +117,12 @@ def brief_from_document(document: Json) -> Brief:
         seed=stored["seed"],
         rights=tuple(_source(source) for source in stored["rights"]),
         labels=tuple((name, value) for name, value in stored["labels"]),
+        effects=_effects(stored),
     )
 
 
 def _shot_document(shot: Shot) -> dict[str, Json]:
-    return {
+    document: dict[str, Json] = {
         "length_ms": shot.length_ms,
         "prompt": shot.prompt,
         "caption": shot.caption,
@@ -128,6 +134,9 @@ def _shot_document(shot: Shot) -> dict[str, Json]:
         },
         "voice": shot.voice,
     }
+    if shot.effects:
+        document["effects"] = _effects_document(shot.effects)
+    return document
 
 
 def _shot(stored: dict[str, Any]) -> Shot:
@@ -142,6 +151,7 @@ def _shot(stored: dict[str, Any]) -> Shot:
             kind=TransitionKind(transition["kind"]), length_ms=transition["length_ms"]
         ),
         voice=stored["voice"],
+        effects=_effects(stored),
     )
 
 
@@ -153,4 +163,15 @@ def _source(stored: dict[str, Any]) -> RightsSource:
             PartyShare(party=p["party"], share_bp=BasisPoints(p["share_bp"]))
             for p in stored["parties"]
         ),
+    )
+
+
+def _effects_document(effects: tuple[EffectOrder, ...]) -> list[Json]:
+    return [{"name": effect.name, "settings": effect.settings} for effect in effects]
+
+
+def _effects(stored: dict[str, Any]) -> tuple[EffectOrder, ...]:
+    return tuple(
+        EffectOrder(name=effect["name"], settings=effect["settings"])
+        for effect in stored.get("effects", ())
     )

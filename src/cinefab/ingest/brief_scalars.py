@@ -5,10 +5,11 @@ Numbers with a point arrive as `Decimal` and leave as integers or fractions; non
 
 from __future__ import annotations
 
+import math
 import re
 from decimal import Decimal
 from fractions import Fraction
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from pydantic import (
     AfterValidator,
@@ -19,6 +20,8 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from cinefab.core.brief import EffectOrder
+from cinefab.core.effect import is_file, settings_text
 from cinefab.core.units import UUSD_PER_USD
 from cinefab.ingest.brief_text import describe
 
@@ -117,6 +120,40 @@ def _format(value: object) -> str:
     return str(value)
 
 
+_EFFECT_NAME: Final = r"[A-Za-z][A-Za-z0-9_.-]{0,63}"
+
+
+def _effect(value: object) -> EffectOrder:
+    named = {value: None} if isinstance(value, str) else value
+    remedy = "Write an effect's name and its settings: {sharpen: {amount: 0.4}}."
+    if not isinstance(named, dict) or len(named) != 1:
+        raise FieldRefused(f"found {describe(value)}", remedy)
+    ((name, settings),) = named.items()
+    if not isinstance(name, str) or not re.fullmatch(_EFFECT_NAME, name):
+        raise FieldRefused(f"found the name {describe(name)}", remedy)
+    if not isinstance(settings, dict | None):
+        raise FieldRefused(f"found {describe(settings)} as settings of {name}", remedy)
+    plain = _plain_settings(settings or {}, name)
+    for setting in plain.values():
+        if is_file(setting):
+            _file(setting["file"])
+    return EffectOrder(name=name, settings=settings_text(plain))
+
+
+def _plain_settings(value: Any, name: str) -> Any:
+    """Return settings with numbers as JSON has them; equal numbers are spelled in one way."""
+    if isinstance(value, dict):
+        return {str(key): _plain_settings(item, name) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain_settings(item, name) for item in value]
+    if not isinstance(value, Decimal):
+        return value
+    number = float(value)
+    if not math.isfinite(number):
+        raise FieldRefused(f"found {describe(value)} in {name}", "Write a number of usual size.")
+    return int(number) if number.is_integer() and abs(number) < 2**53 else number
+
+
 def _file(value: str) -> str:
     # Other parts of the studio write schemes of their own here; a brief may not speak for them.
     if scheme := re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", value):
@@ -176,3 +213,23 @@ ReferenceName = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=64)
 ]
 Label = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+Effect = Annotated[
+    InstanceOf[EffectOrder],
+    BeforeValidator(_effect),
+    WithJsonSchema(
+        {
+            "title": "Effect",
+            "description": "An effect's name, and its settings: {sharpen: {amount: 0.4}}",
+            "anyOf": [
+                {"type": "string", "pattern": f"^{_EFFECT_NAME}$"},
+                {
+                    "type": "object",
+                    "minProperties": 1,
+                    "maxProperties": 1,
+                    "propertyNames": {"pattern": f"^{_EFFECT_NAME}$"},
+                    "additionalProperties": {"type": ["object", "null"]},
+                },
+            ],
+        }
+    ),
+]

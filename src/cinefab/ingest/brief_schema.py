@@ -25,6 +25,7 @@ from cinefab.core.units import WHOLE_BP
 from cinefab.ingest.brief_scalars import (
     Colour,
     Dollars,
+    Effect,
     FieldRefused,
     File,
     Format,
@@ -183,6 +184,10 @@ class ShotDocument(_Document):
     """How it takes over from the shot before it."""
     voice: str = Field(default="", max_length=500)
     """A line to speak over it."""
+    effects: list[Effect] = Field(
+        default_factory=list, max_length=16, examples=[[{"sharpen": {"amount": 0.4}}]]
+    )
+    """Effects on its picture, in order, before those of the whole film."""
 
 
 class SizeDocument(_Document):
@@ -332,3 +337,7 @@ class BriefDocument(_Document):
         default_factory=dict, max_length=64, examples=[{"campaign": "autumn"}]
     )
     """Words of your own, to find it by."""
+    effects: list[Effect] = Field(
+        default_factory=list, max_length=16, examples=[[{"grade": {"saturation": 0.9}}]]
+    )
+    """Effects on every shot's picture, in order."""

@@ -24,6 +24,7 @@ from cinefab.economics.ledger import reserve
 from cinefab.generate.plan import estimate_uusd, make_plan
 from cinefab.generate.storyboard import expand
 from cinefab.ingest.brief import brief_document
+from cinefab.jobs.effects import BLOB, chain_of, check_files, with_effect_files
 from cinefab.jobs.stages import CPU
 from cinefab.jobs.status import ENDED, JobStatus
 from cinefab.jobs.tables import brief as brief_table
@@ -31,8 +32,7 @@ from cinefab.jobs.tables import job as job_table
 from cinefab.jobs.workshop import Model, Workshop
 from cinefab.store.facts import AuditLeaf, OutboxEvent, record_event, record_leaf
 
-BLOB: Final = "blob:"
-"""How a brief's document names a file that was read at the door: `blob:<sha256>/<name>`."""
+__all__ = ["BLOB", "Opened", "find_model", "open_job", "versions_of"]
 
 _HEADROOM: Final = 3
 """What is reserved without a budget, in estimates: room for a slower machine, voided if unused."""
@@ -62,6 +62,7 @@ def open_job(shop: Workshop, brief: Brief, *, base: Path, out: Path, requested_u
     amount = _amount_to_reserve(shop, wanted, model)
     # A deadline such as "10m" is another moment each time; it belongs to the job, not the brief.
     portable = replace(_with_files_as_blobs(shop, wanted, base), deadline_us=None)
+    check_files(shop, portable)
     document = canonical_json(brief_document(portable)).decode()
     digest = sha256_of(document.encode())
     with shop.recorder.db.write() as connection:
@@ -108,6 +109,7 @@ def _amount_to_reserve(shop: Workshop, brief: Brief, model: Model) -> Uusd | Non
         tenant=shop.tenant,
         files={},
         nusd_per_s=shop.prices.find(CPU),
+        chain_of=chain_of(shop, brief),
     )
     estimate = estimate_uusd(plan)
     if estimate is None and brief.budget_uusd is not None:
@@ -161,7 +163,7 @@ def _with_files_as_blobs(shop: Workshop, brief: Brief, base: Path) -> Brief:
         for name, place in files.items()
     }
     return replace(
-        brief,
+        with_effect_files(brief, lambda at, field: _as_blob(shop, at, base=base, field=field)),
         references=references,
         brand=replace(brand, font=kept["font"], lut=kept["lut"]),
     )

@@ -15,6 +15,7 @@ from cinefab.core.stage import Content, Lineage
 from cinefab.engine.compute import ComputeResult
 from cinefab.generate.segments import KeptSegment, TakeFacts, record_segment, record_take
 from cinefab.jobs.door import find_model
+from cinefab.jobs.effects import effects_said
 from cinefab.jobs.pieces import (
     all_segments,
     edges_by_weight,
@@ -26,7 +27,7 @@ from cinefab.jobs.pieces import (
 )
 from cinefab.jobs.previewing import preview
 from cinefab.jobs.stages import Order, StageOutput, run_stage
-from cinefab.jobs.takes import ask_model, prompt_of, request_for, sources_of
+from cinefab.jobs.takes import ask_model, finish_of, prompt_of, request_for, sources_of
 from cinefab.jobs.workshop import Progress, Workshop
 from cinefab.provenance.assets import Asset
 from cinefab.record.commit import NewAsset
@@ -92,6 +93,7 @@ async def _make(
             }
             for each in missing
         ],
+        **await asyncio.to_thread(finish_of, shop, order, shot, references),
     }
 
     def tell(news: Json) -> None:
@@ -126,10 +128,15 @@ def _keep(
     model = find_model(shop, order.brief)
     lineage = Lineage(
         made_by=plan.model,
-        sources=sources_of(order, shot, references),
+        sources=sources_of(shop, order, shot, references),
         digital_source_type=model.card.digital_source_type,
         prompt_digest=digest_of(prompt_of(shot)),
-        parameters={"seed": shot.seed, "input": shot.input, "shot": shot.index},
+        parameters={
+            "seed": shot.seed,
+            "input": shot.input,
+            "shot": shot.index,
+            **effects_said(shot),
+        },
     )
     assets = []
     for part in value["parts"]:
@@ -179,11 +186,16 @@ def _keep(
     load_us = answer.load_us + value["load_us"]
     return StageOutput(
         assets=tuple(assets),
-        facts={"segments": [_made(part) for part in value["parts"]]},
+        facts={"segments": [_made(part) for part in value["parts"]], **_spent(value)},
         also=also,
         load_us=load_us,
         work_us=answer.worker_us - load_us,
     )
+
+
+def _spent(value: Mapping[str, Any]) -> dict[str, Json]:
+    # Only where there are effects: stages of before keep their form.
+    return {"effects": value["effects"]} if "effects" in value else {}
 
 
 def _made(part: Mapping[str, Any]) -> Json:

@@ -13,6 +13,7 @@ from cinefab.core.stage import Content, Lineage
 from cinefab.generate.plan import make_plan, plan_document, plan_from_document
 from cinefab.generate.timeline import write_timeline
 from cinefab.jobs.door import BLOB, find_model, versions_of
+from cinefab.jobs.effects import chain_of, files_as_assets
 from cinefab.jobs.ingesting import kept_from_json, prepared
 from cinefab.jobs.stages import CPU, Order, StageOutput, run_stage
 from cinefab.jobs.workshop import Workshop
@@ -58,6 +59,7 @@ def _plan(shop: Workshop, order: Order, references: Sequence[Json]) -> StageOutp
         tenant=shop.tenant,
         files=brand_files(order),
         nusd_per_s=shop.prices.find(CPU),
+        chain_of=chain_of(shop, order.brief),
     )
     path = Path(shop.scratch) / f"{order.job}.otio"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -72,7 +74,10 @@ def _plan(shop: Workshop, order: Order, references: Sequence[Json]) -> StageOutp
         sources=(),
         digital_source_type="algorithmicMedia",
     )
+    # What effects are given becomes an asset before there is anything that it went into.
+    files = files_as_assets(shop, order.brief) if any(shot.effects for shot in made.shots) else ()
     assets = (
+        *files,
         _asset(digest, "plan", "application/json", len(document), lineage),
         _asset(timeline_digest, "timeline", "application/json", len(timeline), lineage),
     )

@@ -13,10 +13,18 @@ from cinefab.core.plan import Plan, PlannedShot
 from cinefab.core.stage import Content, Lineage
 from cinefab.generate.segments import KeptSegment, record_segment
 from cinefab.jobs.door import find_model
+from cinefab.jobs.effects import effects_said
 from cinefab.jobs.pieces import missing_of, pieces_from, preview_size, still_key
 from cinefab.jobs.stages import Order, StageOutput, run_stage
 from cinefab.jobs.tables import job as job_table
-from cinefab.jobs.takes import ask_model, prompt_of, request_now, require_same_versions, sources_of
+from cinefab.jobs.takes import (
+    ask_model,
+    finish_of,
+    prompt_of,
+    request_now,
+    require_same_versions,
+    sources_of,
+)
 from cinefab.jobs.workshop import Workshop
 from cinefab.provenance.assets import Asset
 from cinefab.record.commit import NewAsset
@@ -101,6 +109,7 @@ async def _make_still(
         "first_frame": shot.frames // 2,
         "path": str(path),
         "checks": checks,
+        **await asyncio.to_thread(finish_of, shop, order, shot, references),
     }
     # Another process may be idle for longer and would have to load the model first.
     answer = await ask_model(
@@ -116,10 +125,15 @@ async def _make_still(
         ),
         lineage=Lineage(
             made_by=plan.model,
-            sources=sources_of(order, shot, references),
+            sources=sources_of(shop, order, shot, references),
             digital_source_type=model.card.digital_source_type,
             prompt_digest=digest_of(prompt_of(shot)),
-            parameters={"seed": shot.seed, "input": shot.input, "shot": shot.index},
+            parameters={
+                "seed": shot.seed,
+                "input": shot.input,
+                "shot": shot.index,
+                **effects_said(shot),
+            },
         ),
     )
 

@@ -24,6 +24,7 @@ from cinefab.economics.report import JobCosts, LeaseCost, job_costs
 from cinefab.generate.plan import plan_from_document
 from cinefab.generate.tables import take
 from cinefab.ingest.brief import brief_from_document
+from cinefab.jobs.report_effects import effects_of
 from cinefab.jobs.report_origin import origin_of, references_of
 from cinefab.jobs.report_timeline import film_facts, segments_of, shots_of, transitions_of
 from cinefab.jobs.status import JobStatus
@@ -67,6 +68,7 @@ def build_report(shop: Workshop, job: JobId) -> dict[str, Any]:
             "references": references_of(shop, connection, brief, plan),
             "stages": _stages(shop, connection, job, costs, requested_us=row.requested_us),
             "leases": [_lease(each) for each in costs.leases],
+            "effects": effects_of(stages, costs),
             **_money(costs, released),
             "yield": _yield(shop, connection, job, row.status),
             "verdict": _verdict(connection, shop, plan, stages),

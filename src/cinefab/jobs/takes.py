@@ -13,11 +13,19 @@ from dataclasses import asdict
 from cinefab.core.brief import Size
 from cinefab.core.canonical import Json
 from cinefab.core.errors import BriefInvalid, ContractMismatch
+from cinefab.core.ids import AssetId
 from cinefab.core.plan import Plan, PlannedShot
 from cinefab.core.stage import Relation, SourceEdge
 from cinefab.engine.compute import ComputeResult, Report
 from cinefab.generate.backend import SHOTS_OWN
+from cinefab.ingest.references import KeptReference
 from cinefab.jobs.door import BLOB, find_model, versions_of
+from cinefab.jobs.effects import (
+    file_assets_of,
+    finish_for,
+    references_of_effects,
+    unlike_here,
+)
 from cinefab.jobs.ingesting import kept_from_json
 from cinefab.jobs.pieces import edges_by_weight
 from cinefab.jobs.planning import brand_files
@@ -52,10 +60,7 @@ def request_now(
     size: Size,
 ) -> Json:
     """Do what `request_for` does, but for the versions, in the calling thread, which may wait."""
-    by_name = {
-        reference.name: kept_from_json(kept)
-        for reference, kept in zip(order.brief.references, references, strict=True)
-    }
+    by_name = _by_name(order, references)
     used = {name: by_name[name] for name in shot.references}
     return {
         "input": shot.input,
@@ -99,14 +104,15 @@ async def ask_model(
 
 def require_same_versions(shop: Workshop, order: Order, plan: Plan) -> None:
     """Raise `ContractMismatch` if what is installed here is not what the plan was made for."""
-    here = versions_of(shop, find_model(shop, order.brief))
-    if here != plan.versions:
-        planned, found = asdict(plan.versions), asdict(here)
-        unlike = [
-            f"{name} {planned[name]!r} there and {found[name]!r} here"
-            for name in found
-            if planned[name] != found[name]
-        ]
+    planned = asdict(plan.versions)
+    found = asdict(versions_of(shop, find_model(shop, order.brief)))
+    unlike = [
+        f"{name} {planned[name]!r} there and {found[name]!r} here"
+        for name in found
+        if planned[name] != found[name]
+    ]
+    unlike += unlike_here(shop, plan.shots)
+    if unlike:
         raise ContractMismatch(
             attempted=f"go on with {order.job} as it was planned",
             found=f"it was planned on a machine with other versions: {', '.join(unlike)}",
@@ -131,13 +137,10 @@ def in_the_brief(error: BriefInvalid, order: Order, shot: PlannedShot) -> BriefI
 
 
 def sources_of(
-    order: Order, shot: PlannedShot, references: Sequence[Json]
+    shop: Workshop, order: Order, shot: PlannedShot, references: Sequence[Json]
 ) -> tuple[SourceEdge, ...]:
-    """Return the edges from what a shot shows, masks and the logo without weight."""
-    by_name = {
-        reference.name: kept_from_json(kept)
-        for reference, kept in zip(order.brief.references, references, strict=True)
-    }
+    """Return the edges from what a shot shows; masks, the logo and effects' own without weight."""
+    by_name = _by_name(order, references)
     # A logo is seen in every shot, and nobody's share of a film is a share of its logo.
     logo = order.brief.brand.logo
     shown = [
@@ -149,13 +152,43 @@ def sources_of(
         for name in shot.references
         if (mask := by_name[name].mask_asset) is not None
     ]
-    return edges_by_weight([*shown, *masks])
+    return edges_by_weight([*shown, *masks, *_given_to_effects(shop, shot, by_name)])
 
 
 def prompt_of(shot: PlannedShot) -> Json:
     """Return the words that a shot was made from."""
     assert isinstance(shot.input, Mapping), "a shot's input is an object"
     return {"prompt": shot.input["prompt"], "caption": shot.input["caption"]}
+
+
+def finish_of(
+    shop: Workshop, order: Order, shot: PlannedShot, references: Sequence[Json]
+) -> dict[str, Json]:
+    """Return what a take is asked beside its request where the shot has effects."""
+    return finish_for(shop, shot, _by_name(order, references))
+
+
+def _by_name(order: Order, references: Sequence[Json]) -> dict[str, KeptReference]:
+    return {
+        reference.name: kept_from_json(kept)
+        for reference, kept in zip(order.brief.references, references, strict=True)
+    }
+
+
+def _given_to_effects(
+    shop: Workshop, shot: PlannedShot, by_name: Mapping[str, KeptReference]
+) -> list[tuple[AssetId, Relation, int]]:
+    if not shot.effects:
+        return []
+    with shop.recorder.db.read() as connection:
+        files = file_assets_of(shop, connection, shot)
+    laid_over = references_of_effects(shot, by_name)
+    # Like the brand's logo, what an effect lays over a picture is nobody's share of the film.
+    return [
+        *((kept.picture_asset, Relation.COMPONENT_OF, 0) for kept in laid_over),
+        *((mask, Relation.INPUT_TO, 0) for kept in laid_over if (mask := kept.mask_asset)),
+        *((asset, Relation.INPUT_TO, 0) for asset in files),
+    ]
 
 
 def _path(field: str, shot: PlannedShot) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from cinefab.assemble.effect import Effect
 from cinefab.core.ids import JobId, PrincipalId, TenantId, WorkerId
 from cinefab.deliver.target import Target
 from cinefab.economics.prices import PriceBook
@@ -43,6 +44,14 @@ class FoundCheck:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FoundEffect:
+    """An effect that was found: itself, to be asked, and where its class is, to be run."""
+
+    effect: Effect
+    entry: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
     """A piece of news about a job: which stage, which shot of it, and how much is done."""
 
@@ -66,6 +75,7 @@ class Workshop:
     sandbox: Sandbox
     fetcher: Fetcher
     models: Mapping[str, Model]
+    effects: Mapping[str, FoundEffect]
     checks: tuple[FoundCheck, ...]
     thresholds: Thresholds
     target: Target

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -13,6 +14,11 @@ from cinefab.core.errors import BriefInvalid
 from cinefab.media.frames import Rgb
 
 _EDGE_MAX: Final = 129
+_CURVE_MAX: Final = 65_536
+_ROWS_MAX: Final = _EDGE_MAX**3
+_HEADERS_MAX: Final = 16
+_VALUE_MAX: Final = 1e6  # also refuses what is no number
+_SIZES: Final = ("LUT_3D_SIZE", "LUT_1D_SIZE")
 _BYTES_MAX: Final = 128 * 1024 * 1024
 
 
@@ -30,45 +36,86 @@ class Lut:
         return len(self.table)
 
 
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A `.cube` file as it was written: `values` of shape (rows, 3), and their domain.
+
+    A curve has one row a sample, and maps each channel by itself; a cube has its rows in the
+    file's order, red changing fastest.
+    """
+
+    values: NDArray[np.float32]
+    low: tuple[float, float, float]
+    high: tuple[float, float, float]
+    is_curve: bool
+
+    @property
+    def edge(self) -> int:
+        """The number of samples along each axis."""
+        return len(self.values) if self.is_curve else round(len(self.values) ** (1 / 3))
+
+
 def load_lut(path: Path, *, field: str = "brand.lut") -> Lut:
     """Read a `.cube` file; raise `BriefInvalid` for `field` when it is not one."""
-    try:
-        if path.stat().st_size > _BYTES_MAX:
-            raise _refused(field, f"{path.name} is larger than a grading table can be")
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise _refused(field, f"{path.name} cannot be read as text") from error
-    return parse_lut(text, field=field)
+    return parse_lut(_text_of(path, field), field=field)
 
 
 def parse_lut(text: str, *, field: str = "brand.lut") -> Lut:
-    """Parse the text of a `.cube` file with LUT_3D_SIZE; one-dimensional tables become cubes.
+    """Parse the text of a `.cube` file; one-dimensional tables become cubes.
 
     Raises `BriefInvalid` that names the line which cannot be understood, or what is missing.
     """
+    table = parse_table(text, field=field)
+    if table.is_curve:
+        return _cube_of(table.values, table.low, table.high)
+    edge = table.edge
+    return Lut(table.values.reshape(edge, edge, edge, 3), table.low, table.high)
+
+
+def load_table(path: Path, *, field: str = "brand.lut") -> Table:
+    """Read a `.cube` file as it is; raise `BriefInvalid` for `field` when it is not one."""
+    return parse_table(_text_of(path, field), field=field)
+
+
+def parse_table(text: str, *, field: str = "brand.lut") -> Table:
+    """Parse the text of a `.cube` file; raise as `parse_lut` does.
+
+    Memory is bounded by the largest table there is: a row beyond those announced is refused as
+    it is met, and so is a word, a number or a size that no table has.
+    """
     header: dict[str, list[str]] = {}
-    rows: list[list[float]] = []
+    values = array("f")
+    wanted = _ROWS_MAX
     for number, raw in enumerate(text.splitlines(), start=1):
         line = raw.split("#", 1)[0].strip()
         if not line:
             continue
-        words = line.split()
+        words = line.split(maxsplit=4)
         if words[0][0].isalpha():
-            header[words[0].upper()] = words[1:]
-        else:
-            rows.append(_numbers(words, number, field))
+            name = words[0].upper()
+            if name in header:
+                raise _refused(field, f"line {number} gives {name[:40]} again")
+            if len(header) == _HEADERS_MAX:
+                raise _refused(field, f"line {number} is one more heading than tables have")
+            header[name] = words[1:]
+            if name in _SIZES:
+                wanted = _rows_of(header, field)
+            continue
+        if len(values) == 3 * wanted:
+            raise _refused(field, f"line {number} is a colour more than the {wanted} announced")
+        values.extend(_numbers(words, number, field))
     low = _triple(header.get("DOMAIN_MIN", ["0", "0", "0"]), "DOMAIN_MIN", field)
     high = _triple(header.get("DOMAIN_MAX", ["1", "1", "1"]), "DOMAIN_MAX", field)
     if any(h <= lo for lo, h in zip(low, high, strict=True)):
         raise _refused(field, "DOMAIN_MAX is not above DOMAIN_MIN")
-    if "LUT_3D_SIZE" in header:
-        edge = _edge(header["LUT_3D_SIZE"], "LUT_3D_SIZE", _EDGE_MAX, field)
-        values = _values(rows, edge**3, field)
-        return Lut(values.reshape(edge, edge, edge, 3), low, high)
-    if "LUT_1D_SIZE" in header:
-        edge = _edge(header["LUT_1D_SIZE"], "LUT_1D_SIZE", 65_536, field)
-        return _cube_of(_values(rows, edge, field), low, high)
-    raise _refused(field, "neither LUT_3D_SIZE nor LUT_1D_SIZE is given")
+    if not any(name in header for name in _SIZES):
+        raise _refused(field, "neither LUT_3D_SIZE nor LUT_1D_SIZE is given")
+    wanted = _rows_of(header, field)
+    if len(values) != 3 * wanted:
+        given = len(values) // 3
+        raise _refused(field, f"{wanted} colours are announced and {given} are given")
+    table = np.frombuffer(values, np.float32).reshape(-1, 3)
+    return Table(table, low, high, is_curve="LUT_3D_SIZE" not in header)
 
 
 def apply_lut(lut: Lut, rgb: Rgb) -> Rgb:
@@ -114,12 +161,28 @@ def _cube_of(
     return Lut(table, low, high)
 
 
+def _text_of(path: Path, field: str) -> str:
+    try:
+        if path.stat().st_size > _BYTES_MAX:
+            raise _refused(field, f"{path.name} is larger than a grading table can be")
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise _refused(field, f"{path.name} cannot be read as text") from error
+
+
+def _rows_of(header: dict[str, list[str]], field: str) -> int:
+    """Return how many rows the headings announce; a cube comes before a curve."""
+    if "LUT_3D_SIZE" in header:
+        return _edge(header["LUT_3D_SIZE"], "LUT_3D_SIZE", _EDGE_MAX, field) ** 3
+    return _edge(header["LUT_1D_SIZE"], "LUT_1D_SIZE", _CURVE_MAX, field)
+
+
 def _numbers(words: list[str], line: int, field: str) -> list[float]:
     try:
         numbers = [float(word) for word in words]
     except ValueError:
         numbers = []
-    if len(numbers) != 3 or not np.isfinite(numbers).all():
+    if len(numbers) != 3 or not all(abs(number) < _VALUE_MAX for number in numbers):
         raise _refused(field, f"line {line} is not three numbers: {' '.join(words)[:40]!r}")
     return numbers
 
@@ -129,6 +192,8 @@ def _triple(words: list[str], name: str, field: str) -> tuple[float, float, floa
         r, g, b = (float(word) for word in words)
     except ValueError as error:
         raise _refused(field, f"{name} is not three numbers") from error
+    if not np.isfinite([r, g, b]).all():
+        raise _refused(field, f"{name} is not three numbers")
     return r, g, b
 
 
@@ -136,12 +201,6 @@ def _edge(words: list[str], name: str, edge_max: int, field: str) -> int:
     if len(words) != 1 or not words[0].isdecimal() or not 2 <= int(words[0]) <= edge_max:
         raise _refused(field, f"{name} is not a whole number from 2 to {edge_max}")
     return int(words[0])
-
-
-def _values(rows: list[list[float]], wanted: int, field: str) -> NDArray[np.float32]:
-    if len(rows) != wanted:
-        raise _refused(field, f"{wanted} colours are announced and {len(rows)} are given")
-    return np.array(rows, np.float32)
 
 
 def _refused(field: str, found: str) -> BriefInvalid:

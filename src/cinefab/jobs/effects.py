@@ -1,0 +1,276 @@
+"""A brief's effects, held against their contracts, as plans and processes are given them.
+
+Effects are the plug-ins of assembling and their frames are drawn where takes are made; the tier
+is where the two meet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from difflib import get_close_matches
+from functools import partial
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from cinefab.assemble.effect import (
+    ChecksFiles,
+    KnowsPlace,
+    complete_settings,
+    reference_settings,
+)
+from cinefab.core.brief import Brief, EffectOrder
+from cinefab.core.canonical import Json, Sha256
+from cinefab.core.effect import (
+    ChainOf,
+    PlannedEffect,
+    ShotSpan,
+    is_file,
+    settings_text,
+    with_files,
+)
+from cinefab.core.errors import BriefInvalid
+from cinefab.core.ids import AssetId
+from cinefab.core.plan import PlannedShot
+from cinefab.core.stage import Content, Lineage
+from cinefab.ingest.references import KeptReference
+from cinefab.jobs.workshop import FoundEffect, Workshop
+from cinefab.provenance.assets import find_asset_by_digest
+from cinefab.record.commit import NewAsset
+
+BLOB: Final = "blob:"
+"""How a brief's document names a file that was read at the door: `blob:<sha256>/<name>`."""
+
+_CHAIN: Final = "cinefab.assemble.chain:Chain"
+_FILE: Final = "file"
+_UNREAD: Final = Sha256("0" * 64)
+
+Resolved = tuple[FoundEffect, dict[str, Any]]
+
+
+def chain_of(shop: Workshop, brief: Brief) -> ChainOf:
+    """Return what tells the effects of a shot: its own in their order, then the film's.
+
+    Every effect is held against its contract at once: raises `BriefInvalid` with the path of the
+    setting, or of the effect that is not installed.
+    """
+    known = {field: _resolved(shop, brief, field, order) for field, order in _orders(brief)}
+
+    def chain(span: ShotSpan) -> tuple[PlannedEffect, ...]:
+        own = [field for field in known if field.startswith(f"shots[{span.index}].")]
+        whole = [field for field in known if not field.startswith("shots[")]
+        planned = (_planned(*known[field], span) for field in [*own, *whole])
+        return tuple(effect for effect in planned if effect is not None)
+
+    return chain
+
+
+def check_files(shop: Workshop, brief: Brief) -> None:
+    """Let each effect look at its files, which are blobs by now; raise `BriefInvalid` by path."""
+    for field, order in _orders(brief):
+        found, settings = _resolved(shop, brief, field, order)
+        if isinstance(found.effect, ChecksFiles):
+            paths = {
+                name: shop.blobs.local_path(_digest(value["file"]))
+                for name, value in settings.items()
+                if is_file(value)
+            }
+            try:
+                found.effect.check(settings, paths)
+            except BriefInvalid as error:
+                raise _below(field, error) from None
+
+
+def with_effect_files(brief: Brief, keep: Callable[[str, str], str]) -> Brief:
+    """Return `brief` with each effect's file as `keep(place, field)` gives it."""
+
+    def kept(orders: Sequence[EffectOrder], field: str) -> tuple[EffectOrder, ...]:
+        return tuple(
+            with_files(order, partial(_kept_file, keep, f"{field}[{i}].{order.name}"))
+            for i, order in enumerate(orders)
+        )
+
+    return replace(
+        brief,
+        shots=tuple(
+            replace(shot, effects=kept(shot.effects, f"shots[{i}].effects"))
+            for i, shot in enumerate(brief.shots)
+        ),
+        effects=kept(brief.effects, "effects"),
+    )
+
+
+def finish_for(
+    shop: Workshop, shot: PlannedShot, references: Mapping[str, KeptReference]
+) -> dict[str, Json]:
+    """Return what a request says of a shot's effects: nothing where it has none."""
+    if not shot.effects:
+        return {}
+    path = shop.blobs.local_path
+    effects: list[Json] = []
+    for effect in shot.effects:
+        used = {setting: references[name] for setting, name in effect.references}
+        effects.append(
+            {
+                "entry": shop.effects[effect.name].entry,
+                "ref": effect.ref,
+                "settings": effect.settings,
+                "need": asdict(effect.need),
+                "files": {setting: str(path(digest)) for setting, digest in effect.files},
+                "pictures": {setting: str(path(kept.picture)) for setting, kept in used.items()},
+                "masks": {
+                    setting: str(path(kept.mask))
+                    for setting, kept in used.items()
+                    if kept.mask is not None
+                },
+            }
+        )
+    extent = [shot.extent.start, shot.extent.stop]
+    return {"finish": {"entry": _CHAIN, "effects": effects}, "extent": extent}
+
+
+def files_as_assets(shop: Workshop, brief: Brief) -> list[NewAsset]:
+    """Return the files that effects take and that are no assets yet, as what came from outside."""
+    places = {
+        value["file"]
+        for field, order in _orders(brief)
+        for value in _resolved(shop, brief, field, order)[1].values()
+        if is_file(value)
+    }
+    digests = sorted({_digest(place) for place in places})
+    with shop.recorder.db.read() as connection:
+        new = [
+            digest
+            for digest in digests
+            if find_asset_by_digest(connection, shop.tenant, digest, _FILE) is None
+        ]
+    return [
+        NewAsset(
+            content=Content(
+                digest=digest,
+                kind=_FILE,
+                media_type="application/octet-stream",
+                size_bytes=shop.blobs.local_path(digest).stat().st_size,
+            ),
+            lineage=Lineage(made_by="outside", sources=(), digital_source_type="unstated"),
+        )
+        for digest in new
+    ]
+
+
+def file_assets_of(shop: Workshop, connection: sa.Connection, shot: PlannedShot) -> list[AssetId]:
+    """Return the assets of the files that a shot's effects are given."""
+    digests = dict.fromkeys(digest for effect in shot.effects for _, digest in effect.files)
+    found = [find_asset_by_digest(connection, shop.tenant, digest, _FILE) for digest in digests]
+    return [asset.public_id for asset in found if asset is not None]
+
+
+def references_of_effects(
+    shot: PlannedShot, references: Mapping[str, KeptReference]
+) -> list[KeptReference]:
+    """Return the references that a shot's effects are given, each once."""
+    names = dict.fromkeys(name for effect in shot.effects for _, name in effect.references)
+    return [references[name] for name in names]
+
+
+def effects_said(shot: PlannedShot) -> dict[str, Json]:
+    """Return what a lineage says of a shot's effects: nothing where it has none."""
+    if not shot.effects:
+        return {}
+    return {
+        "effects": [
+            {
+                "effect": effect.ref,
+                "settings": effect.settings,
+                "files": [list(pair) for pair in effect.files],
+                "references": [list(pair) for pair in effect.references],
+            }
+            for effect in shot.effects
+        ]
+    }
+
+
+def unlike_here(shop: Workshop, shots: Collection[PlannedShot]) -> list[str]:
+    """Return the effects of a plan that are not installed here in the version it was made for."""
+    wanted = {(effect.name, effect.version) for shot in shots for effect in shot.effects}
+    return [
+        f"{name} {version!r} there and {_version(shop, name)!r} here"
+        for name, version in sorted(wanted)
+        if _version(shop, name) != version
+    ]
+
+
+def _kept_file(keep: Callable[[str, str], str], field: str, setting: str, place: str) -> str:
+    return keep(place, f"{field}.{setting}")
+
+
+def _version(shop: Workshop, name: str) -> str | None:
+    found = shop.effects.get(name)
+    return None if found is None else found.effect.card.version
+
+
+def _orders(brief: Brief) -> Iterator[tuple[str, EffectOrder]]:
+    for i, shot in enumerate(brief.shots):
+        for j, order in enumerate(shot.effects):
+            yield f"shots[{i}].effects[{j}].{order.name}", order
+    for j, order in enumerate(brief.effects):
+        yield f"effects[{j}].{order.name}", order
+
+
+def _resolved(shop: Workshop, brief: Brief, field: str, order: EffectOrder) -> Resolved:
+    found = shop.effects.get(order.name)
+    if found is None:
+        near = get_close_matches(order.name, shop.effects, n=1)
+        hint = f"Did you mean '{near[0]}'? " if near else ""
+        raise BriefInvalid(
+            attempted="read the effects",
+            field=field.removesuffix(f".{order.name}"),
+            found=f"no effect {order.name!r} is installed",
+            remedy=f"{hint}There are: {', '.join(sorted(shop.effects))}.",
+        )
+    settings = complete_settings(
+        found.effect.card,
+        order.settings,
+        field=field,
+        known_references=[reference.name for reference in brief.references],
+    )
+    return found, settings
+
+
+def _planned(
+    found: FoundEffect, settings: Mapping[str, Any], span: ShotSpan
+) -> PlannedEffect | None:
+    effect, card = found.effect, found.effect.card
+    here: Mapping[str, Any] | None = settings
+    if isinstance(effect, KnowsPlace):
+        here = effect.local(settings, span)
+    if here is None:
+        return None
+    files = {name: value["file"] for name, value in here.items() if is_file(value)}
+    named = {name: here[name] for name in reference_settings(card) if here.get(name) is not None}
+    plain = {name: value for name, value in here.items() if name not in {**files, **named}}
+    return PlannedEffect(
+        name=card.name,
+        version=card.version,
+        settings=settings_text(plain),
+        files=tuple((name, _digest(place)) for name, place in sorted(files.items())),
+        references=tuple(sorted(named.items())),
+        need=effect.need(here),
+    )
+
+
+def _digest(place: str) -> Sha256:
+    # Before the door has read it, a file has no digest; an estimate does without.
+    if not place.startswith(BLOB):
+        return _UNREAD
+    return Sha256(place.removeprefix(BLOB).partition("/")[0])
+
+
+def _below(field: str, error: BriefInvalid) -> BriefInvalid:
+    return BriefInvalid(
+        attempted=error.attempted,
+        field=f"{field}.{error.field}",
+        found=error.found.removeprefix(f"{error.field}: "),
+        remedy=error.remedy,
+    )
