@@ -11,7 +11,7 @@ demo: $(VENV)/.core
 
 test: $(VENV)/.test
 	@tools/need-postgres
-	$(BIN)/pytest tests
+	$(BIN)/pytest tests --numprocesses auto --maxprocesses 4 --dist loadfile
 
 test-long: $(VENV)/.test
 	@tools/need-postgres

@@ -131,7 +131,10 @@ def test_a_lineage_lists_every_source_before_its_results(
         "kind": "take",
         "sha256": made["film"].sha256,
         "made_by": "procedural@1",
+        "job": None,
+        "digital_source_type": "algorithmicMedia",
         "sources": [made["logo"].public_id, made["take"].public_id],
+        "weights_bp": [1000, 9000],
     }
 
 
