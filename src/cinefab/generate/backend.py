@@ -40,11 +40,16 @@ class DeviceNeed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a model can make at most in one run."""
+    """What a model can make at most in one run.
+
+    With `overlap_frames`, at most half of `frames_max`, a longer shot is made in runs that overlap
+    by so many frames and are faded into each other; with 0, a longer shot is refused.
+    """
 
     width_max: int
     height_max: int
     frames_max: int
+    overlap_frames: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,7 +43,7 @@ def segment_key(
     """Return the key of one segment.
 
     `effects` lie on it, in order, and are given `effect_references`; `extent` are the frames of
-    its shot, which matter where an effect looks around. Without effects a key is what it was.
+    its shot where they matter: something looks around, or windows are joined.
 
     `references` are those that the take is given, in order, `files` the digests of the brand's
     font and LUT, `licences` pairs of a reference's name and a licence, of any references. What a
@@ -73,8 +73,8 @@ def segment_key(
     if effects:
         given = {reference.name: reference for reference in effect_references}
         determined["effects"] = [_effect(effect, given) for effect in effects]
-        if any(effect.need.looks_around for effect in effects) and extent is not None:
-            determined["extent"] = [extent.start, extent.stop]
+    if extent is not None:
+        determined["extent"] = [extent.start, extent.stop]
     return digest_of(determined)
 
 

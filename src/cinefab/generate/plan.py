@@ -40,6 +40,7 @@ from cinefab.generate.direction import Join, choose_cameras, choose_joins
 from cinefab.generate.key import segment_key, transition_key
 from cinefab.generate.plan_document import plan_document, plan_from_document
 from cinefab.generate.storyboard import expand
+from cinefab.generate.windows import are_joined, windows_for
 
 __all__ = ["estimate_uusd", "make_plan", "plan_document", "plan_from_document"]
 
@@ -248,9 +249,15 @@ class _Taker:
         )
         run = stretches([effect.need for effect in effects], wanted)
         _check_size(run[0].size, wanted.size, card=self.card)
-        _check_length(run[0].frames, index=index, card=self.card)
+        windows = windows_for(self.card.limits, run[0])
+        for window in windows:
+            _check_length(window.frames, index=index, card=self.card)
+        # Where a shot begins and ends is part of what is seen only if something looks that far.
+        looks_far = any(effect.need.looks_around for effect in effects)
+        looks_far = looks_far or are_joined(self.card.limits, run[0])
+        made = sum(window.frames for window in windows)
         device_us = DeviceUs(
-            _device_us(run[0].frames, size=run[0].size, card=self.card)
+            _device_us(made, size=run[0].size, card=self.card)
             + sum(_effect_us(effect, given) for effect, given in zip(effects, run[1:], strict=True))
         )
         price = self.nusd_per_s
@@ -271,7 +278,7 @@ class _Taker:
                 licences=[(source.reference, source.licence) for source in self.brief.rights],
                 effects=effects,
                 effect_references=[self._prepared(name) for name in _of_effects(effects)],
-                extent=extent,
+                extent=extent if looks_far else None,
             ),
             part=part,
             first_frame=span.start,

@@ -21,6 +21,7 @@ from cinefab.core.effect import Stretch
 from cinefab.core.errors import BriefInvalid, ContractMismatch
 from cinefab.core.plan import Part
 from cinefab.generate.backend import SHOTS_OWN, ModelBackend, TakeRequest
+from cinefab.generate.windows import Window, are_joined, overlap_add, windows_for
 from cinefab.media.encode import encode, settings_for
 from cinefab.media.frames import Frame
 from cinefab.media.still import write_jpeg
@@ -56,7 +57,8 @@ def make_takes(argument: Mapping[str, Any], report: Report) -> Json:
 
     `argument`: `entry` (`package.module:Class`), `request` (the fields of `TakeRequest` that the
     parts share), `quality`, and `parts`, each with `key`, `part`, `first_frame`, `frames` and the
-    `path` to write. With `finish`, frames go through that before they are encoded, and what it
+    `path` to write; `extent` are the shot's first frame and its end, those of the parts if it is
+    left out. With `finish`, frames go through that before they are encoded, and what it
     spent is returned, too. Raises `ContractMismatch` when the model does not keep its contract.
     """
     backend, load_us = _backend(argument["entry"])
@@ -72,14 +74,15 @@ def make_takes(argument: Mapping[str, Any], report: Report) -> Json:
                 report({"frames": done})
 
     made: list[Json] = []
-    # Effects look beyond a part's ends: parts that follow each other are drawn in one go.
-    for run in _runs(argument["parts"], joined=finish is not None):
+    # Effects and windows reach beyond a part's ends: parts that follow each other are one run.
+    joined = finish is not None or backend.card.limits.overlap_frames > 0
+    for run in _runs(argument["parts"], joined=joined):
         request = _request(
             argument["request"],
             first_frame=run[0]["first_frame"],
             frames=sum(part["frames"] for part in run),
         )
-        frames = _finished(backend, request, finish, argument)
+        frames = _finished(backend, request, finish, _extent(argument))
         for part in run:
             path = Path(part["path"])
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -123,7 +126,7 @@ def make_still(argument: Mapping[str, Any], _report: Report) -> Json:
     path = Path(argument["path"])
     path.parent.mkdir(parents=True, exist_ok=True)
     # Nothing beside the one frame is drawn for its effects: this is the quick look.
-    alone = {"extent": [argument["first_frame"], argument["first_frame"] + 1]}
+    alone = (argument["first_frame"], argument["first_frame"] + 1)
     for frame in _finished(backend, request, finish, alone):
         write_jpeg(frame, path)
     return {
@@ -207,24 +210,32 @@ def _follows(before: Mapping[str, Any], part: Mapping[str, Any]) -> bool:
     return bool(part["first_frame"] == before["first_frame"] + before["frames"])
 
 
+def _extent(argument: Mapping[str, Any]) -> Sequence[int]:
+    parts = argument["parts"]
+    ends = [part["first_frame"] + part["frames"] for part in parts]
+    given: Sequence[int] = argument.get(
+        "extent", [min(part["first_frame"] for part in parts), max(ends)]
+    )
+    return given
+
+
 def _finished(
     backend: ModelBackend,
     request: TakeRequest,
     finish: Finish | None,
-    argument: Mapping[str, Any],
+    extent: Sequence[int],
 ) -> Iterator[Frame]:
-    if finish is None:
-        return _checked(backend, request)
-    extent_first, extent_end = argument["extent"]
     wanted = Stretch(
         size=request.size,
         fps=request.fps,
         first=request.first_frame,
         frames=request.frames,
-        extent_first=extent_first,
-        extent_end=extent_end,
+        extent_first=extent[0],
+        extent_end=extent[1],
         shot_frames=request.shot_frames,
     )
+    if finish is None:
+        return _made(backend, request, wanted)
     source = finish.source(wanted)
     asked = replace(
         request,
@@ -234,7 +245,20 @@ def _finished(
         frames=source.frames,
         shot_frames=source.shot_frames,
     )
-    return finish.finish(_checked(backend, asked), wanted)
+    return finish.finish(_made(backend, asked, source), wanted)
+
+
+def _made(backend: ModelBackend, request: TakeRequest, wanted: Stretch) -> Iterator[Frame]:
+    """Yield what the model makes: in one run, or in windows that are joined."""
+    limits = backend.card.limits
+    if not are_joined(limits, wanted):
+        return _checked(backend, request)
+
+    def make(window: Window) -> Iterator[Frame]:
+        asked = replace(request, first_frame=window.first, frames=window.frames)
+        return _checked(backend, asked)
+
+    return overlap_add(windows_for(limits, wanted), make, wanted)
 
 
 def _request(shared: Mapping[str, Any], *, first_frame: int, frames: int) -> TakeRequest:

@@ -126,8 +126,7 @@ def finish_for(
                 },
             }
         )
-    extent = [shot.extent.start, shot.extent.stop]
-    return {"finish": {"entry": _CHAIN, "effects": effects}, "extent": extent}
+    return {"finish": {"entry": _CHAIN, "effects": effects}}
 
 
 def files_as_assets(shop: Workshop, brief: Brief) -> list[NewAsset]:

@@ -83,6 +83,7 @@ async def _make(
         "entry": model.entry,
         "request": await request_for(shop, order, plan, shot, references, plan.size),
         "quality": plan.quality,
+        "extent": [shot.extent.start, shot.extent.stop],
         "parts": [
             {
                 "key": each.key,

@@ -21,7 +21,8 @@ def effects_of(stages: tuple[CommittedStage, ...], costs: JobCosts) -> list[dict
         facts: Any = stage.facts
         if stage.name.startswith("generate:") and facts.get("effects"):
             found += _of_stage(stage.name, facts["effects"], by_name[stage.name])
-    return found
+    # Shots are made side by side and end in any order; each keeps its own effects' order.
+    return sorted(found, key=lambda each: each["shot"])
 
 
 def _of_stage(name: str, spent: list[dict[str, Any]], charged: StageCost) -> list[dict[str, Any]]:
