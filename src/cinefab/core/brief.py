@@ -111,11 +111,21 @@ class Shot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
-    """The film's shape: picture size, frames a second, containers."""
+    """The film's shape: picture size, frames a second, containers.
+
+    `ladder` holds the shorter sides of a stream's rungs in pixels, largest first; empty leaves
+    them to the film's size.
+    """
 
     size: Size = Size(1280, 720)
     fps: Fraction = Fraction(24)
     formats: tuple[str, ...] = ("mp4",)
+    ladder: tuple[int, ...] = ()
+
+    @property
+    def is_streamed(self) -> bool:
+        """Whether the film is wanted as a stream, which HLS and DASH read from the same files."""
+        return "hls" in self.formats or "dash" in self.formats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

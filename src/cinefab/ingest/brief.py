@@ -140,8 +140,24 @@ def _contradictions(written: BriefDocument, *, now_us: int) -> Iterator[Problem]
     yield from _rights_contradictions(written)
     if len(set(written.output.formats)) < len(written.output.formats):
         yield Problem("output.formats", "a format stands twice", "Name each format once.")
+    yield from _ladder_contradictions(written)
     if written.deadline is not None:
         yield from _deadline_contradictions(written.deadline, now_us=now_us)
+
+
+def _ladder_contradictions(written: BriefDocument) -> Iterator[Problem]:
+    output = written.output
+    if output.ladder and not {"hls", "dash"} & set(output.formats):
+        remedy = "Add hls or dash to output.formats, or take the ladder out."
+        yield Problem("output.ladder", "only a stream has rungs", remedy)
+    highest = min(output.size.width, output.size.height)
+    for i, side in enumerate(output.ladder):
+        if side > highest:
+            found = f"a rung of {side} pixels, of a film whose shorter side has {highest}"
+            yield Problem(f"output.ladder[{i}]", found, f"Stay within {highest}.")
+        elif i and side >= output.ladder[i - 1]:
+            found = f"{side} comes after {output.ladder[i - 1]}"
+            yield Problem(f"output.ladder[{i}]", found, "Write each rung once, largest first.")
 
 
 def _reference_contradictions(written: BriefDocument) -> Iterator[Problem]:
@@ -250,6 +266,7 @@ def _brief(written: BriefDocument, *, now_us: int) -> Brief:
             size=Size(size.width, size.height),
             fps=written.output.fps,
             formats=tuple(written.output.formats),
+            ladder=tuple(written.output.ladder),
         ),
         brand=Brand(
             logo=logo,

@@ -49,6 +49,8 @@ def brief_document(brief: Brief) -> dict[str, Json]:
             "height": output.size.height,
             "fps": f"{output.fps.numerator}/{output.fps.denominator}",
             "formats": list(output.formats),
+            # Left out where it is not given, so that a brief from before keeps its document.
+            **({"ladder": list(output.ladder)} if output.ladder else {}),
         },
         "brand": {
             "logo": brand.logo,
@@ -102,6 +104,7 @@ def brief_from_document(document: Json) -> Brief:
             size=Size(output["width"], output["height"]),
             fps=Fraction(output["fps"]),
             formats=tuple(output["formats"]),
+            ladder=tuple(output.get("ladder", ())),
         ),
         brand=Brand(
             logo=brand["logo"],

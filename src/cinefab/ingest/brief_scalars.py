@@ -27,7 +27,7 @@ from cinefab.ingest.brief_text import describe
 
 SIDE_MIN: Final = 64
 SIDE_MAX: Final = 1920
-FORMATS: Final = ("mp4",)
+FORMATS: Final = ("mp4", "hls", "dash")
 
 _NTSC: Final = {
     Decimal("23.976"): Fraction(24000, 1001),
@@ -114,9 +114,7 @@ def _colour(value: object) -> str:
 def _format(value: object) -> str:
     if value not in FORMATS:
         made = ", ".join(FORMATS)
-        raise FieldRefused(
-            f"found {describe(value)}", f"This version makes {made} only; remove the rest."
-        )
+        raise FieldRefused(f"found {describe(value)}", f"Write formats that are made here: {made}.")
     return str(value)
 
 

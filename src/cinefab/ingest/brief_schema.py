@@ -221,7 +221,12 @@ class OutputDocument(_Document):
     )
     """Frames a second."""
     formats: list[Format] = Field(default_factory=lambda: ["mp4"], min_length=1)
-    """The containers to deliver."""
+    """The containers to deliver; hls and dash read one set of files."""
+    ladder: list[Side] = Field(
+        default_factory=list, min_length=1, max_length=8, examples=[[720, 480, 360]]
+    )
+    """The rungs of a stream by their shorter side in pixels, largest first; left to the film's
+    size when left out."""
 
 
 class BrandDocument(_Document):

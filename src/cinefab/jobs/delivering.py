@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -14,6 +15,7 @@ from cinefab.core.canonical import Json, Sha256, digest_of
 from cinefab.core.ids import AssetId
 from cinefab.core.plan import Plan
 from cinefab.core.stage import Content, Lineage, Relation
+from cinefab.deliver.files import FILES, Caching, files_from_document
 from cinefab.deliver.releases import Release, record_release
 from cinefab.generate.plan import plan_document
 from cinefab.jobs.door import find_model
@@ -46,8 +48,10 @@ async def deliver(
     return {"asset": committed.assets[0], "digest": facts["digest"]}
 
 
-async def publish(shop: Workshop, order: Order, released: Json, planned: Json) -> Json:
-    """Put the film, its timeline and its report where they were ordered."""
+async def publish(
+    shop: Workshop, order: Order, released: Json, planned: Json, packaged: Json
+) -> Json:
+    """Put the film, its timeline and, if it was packaged, every file of the release in place."""
 
     def put() -> Json:
         facts: Any = released
@@ -56,6 +60,8 @@ async def publish(shop: Workshop, order: Order, released: Json, planned: Json) -
             FILM: shop.blobs.local_path(Sha256(facts["digest"])),
             TIMELINE: shop.blobs.local_path(Sha256(plan_facts["timeline"])),
         }
+        if packaged is not None:
+            files = _files_of(shop, packaged) | files
         return dict(shop.target.publish(str(order.out), files))
 
     return await asyncio.to_thread(put)
@@ -70,6 +76,18 @@ def write_report(shop: Workshop, order: Order) -> dict[str, Any]:
     shop.target.publish(str(order.out), {REPORT: path})
     path.unlink()
     return report
+
+
+def _files_of(shop: Workshop, packaged: Json) -> dict[str, Path]:
+    """Return the files of a packaged release by their paths, those that name others last."""
+    facts: Any = packaged
+    listed = Sha256(facts["files"])
+    files = files_from_document(json.loads(shop.blobs.load(listed)))
+    in_order = sorted(files, key=lambda file: file.caching is Caching.ENTRY)
+    return {
+        **{file.path: shop.blobs.local_path(file.sha256) for file in in_order},
+        FILES: shop.blobs.local_path(listed),
+    }
 
 
 def _sign(

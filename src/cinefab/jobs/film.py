@@ -10,16 +10,16 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
 
 from cinefab.core.canonical import Json
 from cinefab.core.errors import Cancelled, CinefabError, RefusedByReview, StorageUnavailable
 from cinefab.core.ids import JobId
-from cinefab.core.plan import PlannedShot, PlannedTransition
+from cinefab.core.plan import Plan, PlannedShot, PlannedTransition
 from cinefab.engine.durable import step
 from cinefab.ingest.brief import brief_from_document
 from cinefab.jobs import assembling, delivering, generating, ingesting, planning, reviewing
@@ -120,7 +120,40 @@ async def _walk(shop: Workshop, order: Order) -> None:
     released = await _stage(
         "deliver", lambda: delivering.deliver(shop, order, plan, cut, references)
     )
-    await _stage("publish", lambda: delivering.publish(shop, order, released, planned))
+    packaged = await _package(shop, order, plan, pieces, released, planned)
+    await _stage("publish", lambda: delivering.publish(shop, order, released, planned, packaged))
+
+
+async def _package(
+    shop: Workshop,
+    order: Order,
+    plan: Plan,
+    pieces: Mapping[str, Any],
+    released: Json,
+    planned: Json,
+) -> Json:
+    """Make the rungs that are missing and package the release, if it is to be more than a file."""
+    if not order.brief.output.is_streamed:
+        return None
+    # Most films are one file, and load nothing of this.
+    from cinefab.jobs import packaging  # noqa: PLC0415 - see above
+
+    found = await _stage("find-rungs", lambda: packaging.find_rungs(shop, order, plan, pieces))
+
+    async def _rungs(number: int) -> Json:
+        return await step(
+            f"rungs:{number}",
+            lambda: packaging.make_rungs(shop, order, plan, number, pieces, found),
+            attempts_max=_RENDER_ATTEMPTS,
+        )
+
+    numbers = packaging.pieces_to_scale(plan, pieces, found)
+    made = await asyncio.gather(*(_rungs(number) for number in numbers))
+    rungs = packaging.with_made(found, made)
+    return await _stage(
+        "package",
+        lambda: packaging.package(shop, order, plan, pieces, rungs, released, planned),
+    )
 
 
 def load_order(shop: Workshop, job: JobId) -> Order:

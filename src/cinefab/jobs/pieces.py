@@ -36,6 +36,17 @@ async def find_kept(shop: Workshop, plan: Plan) -> Json:
     return await asyncio.to_thread(_find_kept, shop, plan)
 
 
+def find_intact(shop: Workshop, keys: Sequence[Sha256]) -> dict[str, Json]:
+    """Return those of the pieces that are kept with the right bytes, by key; give up the others."""
+    with shop.recorder.db.read() as connection:
+        known = find_segments(connection, keys, tenant=shop.tenant)
+    lost = [kept for kept in known.values() if not shop.blobs.is_intact(kept.digest)]
+    if lost:
+        _forget(shop, lost)
+    gone = {kept.key for kept in lost}
+    return {key: _piece(kept) for key, kept in known.items() if key not in gone}
+
+
 def is_missing(plan: Plan, shot: PlannedShot, kept: Json) -> bool:
     """Say whether a shot has anything that must be made."""
     return bool(missing_of(plan, shot, pieces_from(kept)))

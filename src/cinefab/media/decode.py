@@ -57,6 +57,25 @@ def decode_luma(path: Path) -> Iterator[Mask]:
         yield rows[: picture.height, : picture.width]
 
 
+def decode_pictures(path: Path) -> Iterator[VideoFrame]:
+    """Yield every frame as FFmpeg's own picture, for scaling without a copy; raise as `decode`."""
+    return _pictures(path)
+
+
+def decode_keyframes(path: Path) -> Iterator[tuple[int, VideoFrame]]:
+    """Yield each keyframe with its number in the film; nothing between them is decoded.
+
+    Raises as `decode` does.
+    """
+    with opened(path) as (container, stream):
+        stream.codec_context.skip_frame = "NONKEY"
+        fps = Fraction(stream.average_rate or 0)
+        for picture in container.decode(stream):
+            if picture.is_corrupt or picture.pts is None or picture.time_base is None:
+                raise _unsound(f"read {path}", f"a broken picture at {picture.time} s")
+            yield round(picture.pts * picture.time_base * fps), picture
+
+
 def probe(path: Path) -> Probe:
     """Return the figures of `path`; raise as `decode` does."""
     with opened(path) as (container, stream):

@@ -71,6 +71,13 @@ FINAL_BLEND: Final = replace(FINAL, analysis="partitions=none:subme=1")
 PREVIEW: Final = EncoderSettings(preset="ultrafast", crf=26, b_frames=0, analysis="partitions=none")
 """For a quick look, transitions included."""
 
+# A third less time than with the top rung's analysis, for an eighth more bits: four rungs are to
+# cost no more than twice the top one, its decoding included.
+RUNG: Final = EncoderSettings(
+    preset="veryfast", crf=22, b_frames=3, analysis="partitions=none:subme=1"
+)
+"""For the lower rungs of a ladder, whose top rung is `FINAL`."""
+
 HANDLE: Final = EncoderSettings(preset="ultrafast", crf=12, b_frames=0, analysis="partitions=none")
 """For heads and tails, which are decoded once more and never joined: 46 to 52 dB, read fast."""
 
@@ -129,6 +136,15 @@ def encoder_version() -> str:
     return f"x264/av-{av.__version__}/avcodec-{codec}/avformat-{muxer}/{digest[:12]}"
 
 
+def picture_of(frame: Frame, size: Size) -> VideoFrame:
+    """Return `frame` as FFmpeg's own picture, which may be a view of it."""
+    assert frame.shape == (size.height * 3 // 2, size.width), "frames are I420 of the film's size"
+    if size.height % 4 == 0 and frame.flags.c_contiguous:
+        return VideoFrame.from_numpy_buffer(frame, format="yuv420p")
+    # PyAV 18 lends a buffer only to heights that four divides; others are copied.
+    return VideoFrame.from_ndarray(frame, format="yuv420p")
+
+
 def abandon(container: OutputContainer) -> None:
     """Close a file that is thrown away; what went wrong is already on its way."""
     with contextlib.suppress(OSError, ValueError):
@@ -137,7 +153,7 @@ def abandon(container: OutputContainer) -> None:
 
 def mp4_options(fps: Fraction) -> dict[str, str]:
     """Return muxer options for an exact clock and no trace of when or by what it was written."""
-    timescale = str(_ticks_per_second(fps))
+    timescale = str(ticks_per_second(fps))
     return {
         "fflags": "+bitexact",
         "video_track_timescale": timescale,
@@ -148,12 +164,54 @@ def mp4_options(fps: Fraction) -> dict[str, str]:
 _TICKS_MIN: Final = 10_000  # below it the MP4 muxer doubles the rate on its own
 
 
-def _ticks_per_second(fps: Fraction) -> int:
-    # A clock in which every frame lasts a whole number of ticks.
+def ticks_per_second(fps: Fraction) -> int:
+    """Return the rate of a clock in which every frame lasts a whole number of ticks."""
     ticks = fps.numerator
     while ticks < _TICKS_MIN:
         ticks *= 2
     return ticks
+
+
+class Encoder:
+    """One MP4 being written, picture by picture; a block that does not `finish` abandons it."""
+
+    def __init__(
+        self, path: Path, *, size: Size, fps: Fraction, settings: EncoderSettings, attempted: str
+    ) -> None:
+        self.frames = 0
+        self._frame_s = 1 / fps
+        self._attempted = attempted
+        self._finished = False
+        with storage_errors(attempted):
+            self._container = av.open(path, "w", format="mp4", container_options=mp4_options(fps))
+        try:
+            self._stream = _add_stream(self._container, size=size, fps=fps, settings=settings)
+        except BaseException:
+            abandon(self._container)
+            raise
+
+    def __enter__(self) -> Encoder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if not self._finished:
+            abandon(self._container)
+
+    def add(self, picture: VideoFrame) -> None:
+        """Encode the next picture, which is yuv420p of the film's size."""
+        picture.pts = self.frames
+        picture.time_base = self._frame_s
+        with storage_errors(self._attempted):
+            self._container.mux(self._stream.encode(picture))
+        self.frames += 1
+
+    def finish(self) -> None:
+        """Write what the encoder still holds, and the index."""
+        with storage_errors(self._attempted):
+            self._container.mux(self._stream.encode(None))
+        self._finished = True
+        with storage_errors(self._attempted):
+            self._container.close()
 
 
 def _write(
@@ -165,27 +223,12 @@ def _write(
     settings: EncoderSettings,
     attempted: str,
 ) -> int:
-    count = 0
-    with storage_errors(attempted):
-        container = av.open(path, "w", format="mp4", container_options=mp4_options(fps))
-    try:
-        stream = _add_stream(container, size=size, fps=fps, settings=settings)
-        # The frames are drawn outside: an error of theirs is not the disk's.
+    with Encoder(path, size=size, fps=fps, settings=settings, attempted=attempted) as encoder:
+        # The frames are drawn outside of it: an error of theirs is not the disk's.
         for frame in frames:
-            picture = _picture(frame, size)
-            picture.pts = count
-            picture.time_base = 1 / fps
-            with storage_errors(attempted):
-                container.mux(stream.encode(picture))
-            count += 1
-        with storage_errors(attempted):
-            container.mux(stream.encode(None))
-    except BaseException:
-        abandon(container)
-        raise
-    with storage_errors(attempted):
-        container.close()
-    return count
+            encoder.add(picture_of(frame, size))
+        encoder.finish()
+        return encoder.frames
 
 
 def _add_stream(
@@ -215,11 +258,3 @@ def _instructions(size: Size) -> str:
     columns = -(-size.width // 16)
     sound = columns % 8 == 0 or not cv2.checkHardwareSupport(_AVX512F)
     return "" if sound else _WITHOUT_AVX512
-
-
-def _picture(frame: Frame, size: Size) -> VideoFrame:
-    assert frame.shape == (size.height * 3 // 2, size.width), "frames are I420 of the film's size"
-    if size.height % 4 == 0 and frame.flags.c_contiguous:
-        return VideoFrame.from_numpy_buffer(frame, format="yuv420p")
-    # PyAV 18 lends a buffer only to heights that four divides; others are copied.
-    return VideoFrame.from_ndarray(frame, format="yuv420p")

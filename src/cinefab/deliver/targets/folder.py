@@ -31,6 +31,7 @@ class Folder:
 
 
 def _copy(source: Path, destination: Path) -> Path:
+    destination.parent.mkdir(parents=True, exist_ok=True)
     part = destination.with_name(f".{destination.name}.part")
     try:
         shutil.copyfile(source, part)
