@@ -123,6 +123,9 @@ def test_a_person_sees_what_was_made_and_what_it_cost(tmp_path: Path) -> None:
     assert "Created a development authority" in done.stderr
     for word in ("Film", "Report", "Cost", "Credentials", "trusted"):
         assert word in done.stdout
+    page = next(line.split()[-1] for line in done.stdout.splitlines() if line.startswith("Report"))
+    assert Path(page).name == "report.html"
+    assert Path(page).is_file()
 
 
 def test_the_briefs_schema_is_published(tmp_path: Path) -> None:

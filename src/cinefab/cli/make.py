@@ -153,7 +153,7 @@ def _summarise(report: Mapping[str, Any]) -> None:
     made = len(report["segments"]) - reused
     rows = {
         "Film": report["film"],
-        "Report": f"{report['out']}/report.json",
+        "Report": f"{report['out']}/report.html",
         "Length": f"{report['delivered_seconds']:g} s, made in {report['seconds']:.1f} s "
         f"(first picture after {(report['first_preview_ms'] or 0) / 1000:.1f} s)",
         "Segments": f"{made} made, {reused} reused",

@@ -22,6 +22,7 @@ from cinefab.jobs.door import find_model
 from cinefab.jobs.generating import edges_by_weight
 from cinefab.jobs.ingesting import kept_from_json
 from cinefab.jobs.report import build_report
+from cinefab.jobs.report_page import write_report_page
 from cinefab.jobs.stages import Order, StageOutput, run_stage
 from cinefab.jobs.workshop import Workshop
 from cinefab.provenance.assets import Asset
@@ -32,6 +33,7 @@ from cinefab.record.commit import NewAsset
 
 FILM: Final = "film.mp4"
 REPORT: Final = "report.json"
+REPORT_PAGE: Final = "report.html"
 TIMELINE: Final = "timeline.otio"
 
 
@@ -68,13 +70,18 @@ async def publish(
 
 
 def write_report(shop: Workshop, order: Order) -> dict[str, Any]:
-    """Build the job's report, put it beside the film, and return it."""
+    """Build the job's report, put it and its page beside the film, and return it."""
     report = build_report(shop, order.job)
-    path = shop.scratch / order.job / REPORT
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    shop.target.publish(str(order.out), {REPORT: path})
-    path.unlink()
+    folder = shop.scratch / order.job
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {REPORT: folder / REPORT, REPORT_PAGE: folder / REPORT_PAGE}
+    files[REPORT].write_text(
+        json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
+    write_report_page(shop, report, files[REPORT_PAGE])
+    shop.target.publish(str(order.out), files)
+    for path in files.values():
+        path.unlink()
     return report
 
 

@@ -26,7 +26,13 @@ from cinefab.generate.tables import take
 from cinefab.ingest.brief import brief_from_document
 from cinefab.jobs.report_effects import effects_of
 from cinefab.jobs.report_origin import origin_of, references_of
-from cinefab.jobs.report_timeline import film_facts, segments_of, shots_of, transitions_of
+from cinefab.jobs.report_timeline import (
+    film_facts,
+    preview_of,
+    segments_of,
+    shots_of,
+    transitions_of,
+)
 from cinefab.jobs.status import JobStatus
 from cinefab.jobs.tables import brief as brief_table
 from cinefab.jobs.tables import job as job_table
@@ -123,8 +129,9 @@ def _timeline(
     stages: tuple[CommittedStage, ...],
 ) -> dict[str, Any]:
     if plan is None:
-        return {"shots": [], "segments": [], "transitions": []}
+        return {"preview": None, "shots": [], "segments": [], "transitions": []}
     return {
+        "preview": preview_of(connection, plan, tenant=shop.tenant),
         "shots": shots_of(plan),
         "segments": segments_of(connection, plan, tenant=shop.tenant, job=job),
         "transitions": transitions_of(connection, plan, stages, tenant=shop.tenant),

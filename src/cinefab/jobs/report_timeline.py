@@ -6,7 +6,7 @@ transition, and say so by their part.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -17,6 +17,7 @@ from cinefab.core.ids import JobId, TenantId
 from cinefab.core.plan import Plan, PlannedShot
 from cinefab.generate.segments import find_segments
 from cinefab.generate.tables import take
+from cinefab.jobs.pieces import still_key
 from cinefab.record.commit import CommittedStage
 
 
@@ -111,7 +112,14 @@ def transitions_of(
     ]
 
 
-def bodies_of(segments: list[dict[str, Any]]) -> Mapping[int, Sha256]:
+def preview_of(connection: sa.Connection, plan: Plan, *, tenant: TenantId) -> Sha256 | None:
+    """Return the digest of the film's first picture, if it was made."""
+    key = still_key(plan)
+    found = find_segments(connection, [key], tenant=tenant).get(key)
+    return None if found is None else found.digest
+
+
+def bodies_of(segments: Sequence[Mapping[str, Any]]) -> Mapping[int, Sha256]:
     """Return the digest of each shot's body, by the shot's index, of those that exist."""
     return {
         segment["shot"]: Sha256(segment["sha256"])

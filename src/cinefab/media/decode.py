@@ -99,13 +99,13 @@ def probe(path: Path) -> Probe:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+def opened(path: Path, **options: str) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Open `path`, lend its one video track, and tell its errors as ours; raise as `decode` does.
 
-    Only MP4 is read, whatever a file's content pretends to be.
+    Only MP4 is read, whatever a file's content pretends to be. `options` are FFmpeg's.
     """
     attempted = f"read {path}"
-    options = {"format_whitelist": "mov"}
+    options["format_whitelist"] = "mov"
     with _media_errors(attempted), av.open(path, "r", options=options) as container:
         if not container.streams.video:
             raise _unsound(attempted, "no video in it")

@@ -8,7 +8,7 @@ many, their rows become thin.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,11 +21,11 @@ _PIECES_MAX: Final = 24
 
 _ROOMY_ROWS_MAX: Final = 26
 _ROOMY, _TIGHT = 30, 17
-_BOX_WIDTH: Final = 138
-_GAP: Final = 56
-_LABEL_LETTERS: Final = 21
+_BOX_WIDTH: Final = 128
+_GAP: Final = 46
+_LABEL_LETTERS: Final = 19
 _TABLE_MAX: Final = 60
-_SWEEPS: Final = 4
+_FROM_OUTSIDE: Final = frozenset({"reference", "picture", "mask"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ class Node:
     label: str
     hint: str
     reused: bool
-    order: float
+    order: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,48 +136,58 @@ def draw(graph: Graph) -> Html:
 
 
 def arrange(graph: Graph) -> list[list[str]]:
-    """Return the names in layers, each after all its sources, ordered so that few lines cross."""
+    """Return the names in layers, each after all its sources, in the film's order where it has one.
+
+    What has no source but is not from outside stands with its own kind, as far right as its
+    results allow: a shot of type and colour is no reference.
+    """
+    depth = _depths(graph)
+    results = _results(graph)
+    last = dict.fromkeys((node.kind for node in graph.nodes.values()), 0)
+    for name, node in graph.nodes.items():
+        last[node.kind] = max(last[node.kind], depth[name])
+    for name, node in graph.nodes.items():
+        nearest = min((depth[result] for result in results[name]), default=None)
+        if not graph.sources[name] and nearest is not None:
+            depth[name] = max(depth[name], min(last[node.kind], nearest - 1))
+    order = _orders(graph, results)
+    layers: list[list[str]] = [[] for _ in range(1 + max(depth.values()))]
+    for name in sorted(graph.nodes, key=lambda name: (order[name], graph.nodes[name].label)):
+        layers[depth[name]].append(name)
+    return [layer for layer in layers if layer]
+
+
+def _depths(graph: Graph) -> dict[str, int]:
     depth: dict[str, int] = {}
-    waiting = list(graph.nodes)
     # A source is always listed before what was made of it, but a box of several assets may be
     # listed before a source of its later ones: so it is gone over until nothing moves.
-    for _ in range(len(waiting)):
-        moved = False
-        for name in waiting:
-            found = 1 + max((depth.get(source, 0) for source in graph.sources[name]), default=-1)
-            moved |= depth.get(name) != found
-            depth[name] = found
-        if not moved:
+    for _ in graph.nodes:
+        before = dict(depth)
+        for name in graph.nodes:
+            found = (depth.get(source, 0) for source in graph.sources[name])
+            depth[name] = 1 + max(found, default=-1)
+        if depth == before:
             break
-    layers: list[list[str]] = [[] for _ in range(1 + max(depth.values()))]
-    for name in sorted(waiting, key=lambda name: (graph.nodes[name].order, name)):
-        layers[depth[name]].append(name)
-    results: dict[str, list[str]] = defaultdict(list)
+    return depth
+
+
+def _results(graph: Graph) -> Mapping[str, list[str]]:
+    results: dict[str, list[str]] = {name: [] for name in graph.nodes}
     for name, sources in graph.sources.items():
         for source in sources:
             results[source].append(name)
-    for sweep in range(_SWEEPS):
-        forward = sweep % 2 == 0
-        place = _places(layers)
-        for layer in layers if forward else reversed(layers):
-            beside = graph.sources if forward else results
-            layer.sort(key=lambda name: (_middle(beside.get(name, ()), place, place[name]), name))
-            place |= _places([layer])
-    return layers
+    return results
 
 
-def _places(layers: Sequence[Sequence[str]]) -> dict[str, float]:
-    return {
-        name: (position + 0.5) / len(layer)
-        for layer in layers
-        for position, name in enumerate(layer)
-    }
-
-
-def _middle(names: Iterable[str], place: Mapping[str, float], own: float) -> float:
-    found = [place[name] for name in names]
-    # Its own place counts a little, so that boxes with the same sources keep the film's order.
-    return (sum(found) / len(found) if found else own) + own / 1000
+def _orders(graph: Graph, results: Mapping[str, list[str]]) -> dict[str, float]:
+    """Return each box's place from top to bottom: its own, or the middle of those beside it."""
+    order = {name: node.order for name, node in graph.nodes.items() if node.order is not None}
+    for beside, names in ((results, reversed(list(graph.nodes))), (graph.sources, graph.nodes)):
+        for name in list(names):
+            known = [order[other] for other in beside[name] if other in order]
+            if name not in order and known:
+                order[name] = sum(known) / len(known)
+    return {name: order.get(name, 0.0) for name in graph.nodes}
 
 
 def _node(
@@ -199,7 +209,9 @@ def _node(
         label=label,
         hint=hint,
         reused=all(entry["job"] not in (None, job) for entry in members),
-        order=min(order.get(entry["asset"], 0.0) for entry in members),
+        order=min(
+            (order[each["asset"]] for each in members if each["asset"] in order), default=None
+        ),
     )
 
 
@@ -214,15 +226,14 @@ def _labels(report: Report) -> dict[str, str]:
         if each["asset"]
     }
     names = {each["sha256"]: each["name"] for each in report["references"]}
-    originals = {
-        entry["asset"]: names[entry["sha256"]]
-        for entry in report["lineage"]
-        if entry["sha256"] in names
-    }
+    named: dict[str, str] = {}
     for entry in report["lineage"]:
-        of = entry["asset"] if entry["asset"] in originals else next(iter(entry["sources"]), None)
-        if of in originals and entry["kind"] in {"reference", "picture", "mask"}:
-            labels[entry["asset"]] = f"{entry['kind']} {originals[of]}"
+        # What was prepared of a reference goes by its name, however many steps there were.
+        above = [named[source] for source in entry["sources"] if source in named]
+        name = names.get(entry["sha256"]) or next(iter(above), None)
+        if name is not None and entry["kind"] in _FROM_OUTSIDE:
+            named[entry["asset"]] = name
+            labels[entry["asset"]] = f"{entry['kind']} {name}"
     return labels
 
 

@@ -150,7 +150,8 @@ def _references(references: list[Mapping[str, Any]]) -> Html:
         tag("th", "Credentials"),
         tag("th", "SHA-256"),
     )
-    return tag("div", tag("table", tag("thead", head), tag("tbody", rows)), class_="wide")
+    table = tag("table", tag("thead", head), tag("tbody", rows))
+    return Html(tag("h3", "What came in") + tag("div", table, class_="wide"))
 
 
 def _because(party: str, report: Report) -> str:

@@ -284,12 +284,12 @@ def _facts(report: Report) -> list[tuple[str, Child]]:
         fps = _rate(report["fps"])
         seconds = report["frames"] / fps
         facts += [
-            ("Length", [quantity(f"{seconds:g}", "s"), " ", quantity(report["frames"], "frames")]),
+            ("Length", [quantity(f"{seconds:g}", "s"), ", ", quantity(report["frames"], "frames")]),
             (
                 "Picture",
                 [
                     quantity(f"{report['size']['width']}×{report['size']['height']}", "px"),
-                    " ",
+                    ", ",
                     quantity(f"{fps:.5g}", "fps"),
                     f", {report['quality']}",
                 ],

@@ -197,7 +197,9 @@ def _group(shot: Mapping[str, Any], report: Report, pictures: Mapping[int, str])
     ]
     words = [
         tag("b", f"Shot {index + 1}"),
-        " ",
+        "  ",
+        quantity(f"{float(shot['frames'] / fps):g}", "s"),
+        "  ",
         said(shot["caption"] or "", class_="caption"),
         said(shot["prompt"], class_="prompt") if shot["prompt"] else None,
     ]
@@ -206,7 +208,7 @@ def _group(shot: Mapping[str, Any], report: Report, pictures: Mapping[int, str])
         tag("th", tag("div", small, tag("div", words), class_="shot"), colspan=5, scope="rowgroup"),
         tag("td", ", ".join(shot["references"]) or "type and colour"),
         tag("td", shot["seed"], class_="n"),
-        tag("td", quantity(f"{float(shot['frames'] / fps):g}", "s")),
+        tag("td"),
         class_="head",
     )
     own = [_row(each, shot, report) for each in report["segments"] if each["shot"] == index]
@@ -252,7 +254,7 @@ def _piece_row(
     fps, first = Fraction(report["fps"]), max(0, piece["first_frame"])
     origin: Sequence[Html | str]
     if is_made(piece):
-        origin = [tag("span", class_="swatch made"), " made in this job"]
+        origin = [tag("span", class_="swatch made"), " made here"]
     else:
         origin = [tag("span", class_="swatch reused"), " reused, from ", _job(job)]
     place = tag("a", timecode(first, fps), href="#film", data_seek=f"{float(first / fps):.6f}")
@@ -261,7 +263,7 @@ def _piece_row(
         tag("td", name, class_="part"),
         tag("td", place, class_="n"),
         tag("td", piece["frames"], class_="n"),
-        tag("td", origin),
+        tag("td", origin, class_="origin"),
         tag("td", UNKNOWN if made_by is None else tag("code", made_by)),
         tag("td", said(shows)),
         tag("td", "" if seed is None else seed, class_="n"),
