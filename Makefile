@@ -11,10 +11,12 @@ demo: $(VENV)/.core
 
 test: $(VENV)/.test
 	@tools/need-postgres
+	@tools/need-chromium
 	$(BIN)/pytest tests --numprocesses auto --maxprocesses 4 --dist loadfile
 
 test-long: $(VENV)/.test
 	@tools/need-postgres
+	@tools/need-chromium
 	$(BIN)/pytest tests -m long
 
 check: $(VENV)/.check

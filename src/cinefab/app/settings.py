@@ -21,7 +21,7 @@ from cinefab.review.thresholds import thresholds_from
 from cinefab.store.durability import Durability
 
 _PREFIX: Final = "CINEFAB_"
-_NOT_SETTINGS: Final = frozenset({"home", "config", "log", "test_postgres"})
+_NOT_SETTINGS: Final = frozenset({"home", "config", "log", "test_postgres", "test_players"})
 
 _TABLES: Final = frozenset({"prices_usd_per_hour", "review_thresholds"})
 """Settings that are tables; in the environment they are written `name=value,name=value`."""

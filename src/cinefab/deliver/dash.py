@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from fractions import Fraction
-from itertools import groupby
 from xml.etree import ElementTree as Tree
 
 from cinefab.deliver.stream import Sound, Stream, Track
@@ -106,19 +104,13 @@ def _add_segments(representation: Tree.Element, track: Track, media: str) -> Non
     listed = Tree.SubElement(representation, "SegmentList", {"timescale": str(track.ticks_per_s)})
     Tree.SubElement(listed, "Initialization", {"sourceURL": f"{media}/{track.init}"})
     timeline = Tree.SubElement(listed, "SegmentTimeline")
-    for said in _timeline(track):
+    for segment in track.segments:
+        # One element for each, alike or not: dash.js 5 finds a segment's URL by counting them,
+        # and does not count what `r` repeats.
+        said = {"t": str(segment.starts_at), "d": str(segment.ticks)}
         Tree.SubElement(timeline, "S", said)
     for segment in track.segments:
         Tree.SubElement(listed, "SegmentURL", {"media": f"{media}/{segment.name}"})
-
-
-def _timeline(track: Track) -> Iterator[dict[str, str]]:
-    starts_at = track.segments[0].starts_at
-    for ticks, alike in groupby(track.segments, key=lambda each: each.ticks):
-        count = len(list(alike))
-        said = {"t": str(starts_at), "d": str(ticks)}
-        yield said if count == 1 else {**said, "r": str(count - 1)}
-        starts_at += ticks * count
 
 
 def _duration(length_s: Fraction) -> str:

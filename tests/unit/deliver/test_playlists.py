@@ -114,7 +114,11 @@ def test_the_dash_description_names_each_segment_with_its_exact_length() -> None
     listed = hd.find(f"{MPD}SegmentList")
     assert listed is not None
     timeline = [dict(each.attrib) for each in listed.iter(f"{MPD}S")]
-    assert timeline == [{"t": "0", "d": "64064", "r": "1"}, {"t": "128128", "d": "31031"}]
+    assert timeline == [
+        {"t": "0", "d": "64064"},
+        {"t": "64064", "d": "64064"},
+        {"t": "128128", "d": "31031"},
+    ]
     media = [each.get("media") for each in listed.iter(f"{MPD}SegmentURL")]
     assert media == ["media/hd-0.m4s", "media/hd-1.m4s", "media/hd-2.m4s"]
     text = sets[2].find(f".//{MPD}BaseURL")

@@ -8,54 +8,21 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from av.audio.frame import AudioFrame
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from streams import a_piece, with_a_tone
 
 from cinefab.core.brief import Quality, Size
 from cinefab.core.errors import ContractMismatch
 from cinefab.media.cmaf import codecs_of, segment_starts, write_sound, write_video
 from cinefab.media.decode import decode, probe
-from cinefab.media.encode import FINAL, KEYFRAME_EVERY, PREVIEW, EncoderSettings, encode
+from cinefab.media.encode import KEYFRAME_EVERY, PREVIEW
 from cinefab.media.join import join
 from cinefab.media.rungs import WantedRung, encode_rungs
 
 SIZE = Size(160, 90)
 FPS = Fraction(24)
-
-
-def a_piece(
-    path: Path, count: int, *, start: int = 0, settings: EncoderSettings = FINAL, size: Size = SIZE
-) -> Path:
-    y, x = np.mgrid[0 : size.height, 0 : size.width]
-    frames = []
-    for index in range(start, start + count):
-        frame = np.full((size.height * 3 // 2, size.width), 128, np.uint8)
-        frame[: size.height] = 128 + 80 * np.sin((x + 3 * index) / 9) * np.cos(y / 7)
-        frames.append(frame)
-    encode(frames, path, size=size, fps=FPS, settings=settings)
-    return path
-
-
-def a_film(path: Path, picture: Path, *, seconds: float) -> Path:
-    """Put a tone beside a picture, as AAC with what a coder puts before it."""
-    with av.open(picture) as source, av.open(path, "w") as film:
-        video = film.add_stream_from_template(source.streams.video[0], opaque=True)
-        sound = film.add_stream("aac", rate=48_000, layout="stereo")
-        for packet in source.demux(source.streams.video[0]):
-            if packet.pts is not None:
-                packet.stream = video
-                film.mux(packet)
-        t = np.arange(int(seconds * 48_000)) / 48_000
-        tone = (0.3 * np.sin(2 * np.pi * 440 * t)).astype(np.float32)
-        for at in range(0, len(tone), 1024):
-            block = np.stack([tone[at : at + 1024]] * 2)
-            frame = AudioFrame.from_ndarray(np.ascontiguousarray(block), "fltp", "stereo")
-            frame.sample_rate, frame.pts = 48_000, at
-            film.mux(sound.encode(frame))
-        film.mux(sound.encode(None))
-    return path
 
 
 def whole(folder: Path, *files: Path) -> Path:
@@ -93,9 +60,9 @@ def test_segments_begin_at_keyframes_and_last_two_seconds_or_more(
 
 def test_a_track_plays_every_frame_of_its_pieces_bit_for_bit(tmp_path: Path) -> None:
     pieces = [
-        a_piece(tmp_path / "a.mp4", 70),
-        a_piece(tmp_path / "b.mp4", 11, start=70),
-        a_piece(tmp_path / "c.mp4", 130, start=81),
+        a_piece(tmp_path / "a.mp4", 70, size=SIZE),
+        a_piece(tmp_path / "b.mp4", 11, size=SIZE, start=70),
+        a_piece(tmp_path / "c.mp4", 130, size=SIZE, start=81),
     ]
     starts = segment_starts([70, 11, 130], fps=FPS)
 
@@ -114,7 +81,7 @@ def test_a_track_plays_every_frame_of_its_pieces_bit_for_bit(tmp_path: Path) -> 
 
 
 def test_each_segment_decodes_alone_after_the_init_file(tmp_path: Path) -> None:
-    piece = a_piece(tmp_path / "a.mp4", 150)
+    piece = a_piece(tmp_path / "a.mp4", 150, size=SIZE)
     track = write_video([piece], tmp_path / "out", starts=segment_starts([150], fps=FPS), fps=FPS)
 
     lengths = [len(pixels(whole(tmp_path, track.init, each.path))) for each in track.segments]
@@ -123,11 +90,14 @@ def test_each_segment_decodes_alone_after_the_init_file(tmp_path: Path) -> None:
 
 
 def test_one_piece_changed_leaves_the_other_segments_the_same_files(tmp_path: Path) -> None:
-    first, last = a_piece(tmp_path / "a.mp4", 48), a_piece(tmp_path / "c.mp4", 96, start=96)
+    first, last = (
+        a_piece(tmp_path / "a.mp4", 48, size=SIZE),
+        a_piece(tmp_path / "c.mp4", 96, size=SIZE, start=96),
+    )
     lengths = [48, 48, 96]
 
     def written(name: str, start: int) -> list[bytes]:
-        middle = a_piece(tmp_path / f"{name}.mp4", 48, start=start)
+        middle = a_piece(tmp_path / f"{name}.mp4", 48, size=SIZE, start=start)
         track = write_video(
             [first, middle, last],
             tmp_path / name,
@@ -144,8 +114,8 @@ def test_one_piece_changed_leaves_the_other_segments_the_same_files(tmp_path: Pa
 
 def test_pieces_of_two_encoders_are_refused_by_name(tmp_path: Path) -> None:
     pieces = [
-        a_piece(tmp_path / "a.mp4", 10),
-        a_piece(tmp_path / "b.mp4", 10, settings=PREVIEW),
+        a_piece(tmp_path / "a.mp4", 10, size=SIZE),
+        a_piece(tmp_path / "b.mp4", 10, size=SIZE, settings=PREVIEW),
     ]
 
     with pytest.raises(ContractMismatch, match=r"b\.mp4: it needs another decoder"):
@@ -154,7 +124,9 @@ def test_pieces_of_two_encoders_are_refused_by_name(tmp_path: Path) -> None:
 
 def test_a_segment_never_begins_where_there_is_no_keyframe(tmp_path: Path) -> None:
     with pytest.raises(ContractMismatch, match="no keyframe at frame 30"):
-        write_video([a_piece(tmp_path / "a.mp4", 60)], tmp_path / "out", starts=(0, 30), fps=FPS)
+        write_video(
+            [a_piece(tmp_path / "a.mp4", 60, size=SIZE)], tmp_path / "out", starts=(0, 30), fps=FPS
+        )
 
 
 def test_rungs_have_the_pieces_frames_and_keyframes_at_their_own_size(tmp_path: Path) -> None:
@@ -188,7 +160,9 @@ def blocks(luma: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 def test_sound_is_cut_beside_the_pictures_and_begins_with_them(tmp_path: Path) -> None:
-    film = a_film(tmp_path / "film.mp4", a_piece(tmp_path / "a.mp4", 150), seconds=6.25)
+    film = with_a_tone(
+        tmp_path / "film.mp4", a_piece(tmp_path / "a.mp4", 150, size=SIZE), seconds=6.25
+    )
 
     track = write_sound(film, tmp_path / "out", starts_s=[Fraction(0), Fraction(2), Fraction(4)])
 
@@ -213,4 +187,7 @@ def tone_of(path: Path) -> NDArray[np.float32]:
 
 
 def test_a_silent_film_has_no_sound_track(tmp_path: Path) -> None:
-    assert write_sound(a_piece(tmp_path / "a.mp4", 10), tmp_path, starts_s=[Fraction(0)]) is None
+    assert (
+        write_sound(a_piece(tmp_path / "a.mp4", 10, size=SIZE), tmp_path, starts_s=[Fraction(0)])
+        is None
+    )
