@@ -15,8 +15,9 @@ from alembic.migration import MigrationContext
 
 import cinefab
 from cinefab.core.errors import StorageUnavailable
+from cinefab.store import migrate as migrating
 from cinefab.store.database import Database
-from cinefab.store.migrate import HEAD, migrate
+from cinefab.store.migrate import FRESH, HEAD, migrate
 from cinefab.store.schema import METADATA
 
 SCRIPTS = Path(cinefab.__file__).parent / "store" / "migrations" / "versions"
@@ -47,6 +48,25 @@ def test_the_newest_script_is_the_revision_that_the_code_works_on() -> None:
     assert newest.startswith(HEAD)
 
 
+def test_an_empty_sqlite_file_gets_the_same_tables_without_alembic(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick = Database(f"sqlite:///{tmp_path / 'quick.db'}")
+    migrate(quick)
+    stale = tmp_path / "stale.sql"
+    stale.write_text("-- revision 0000\n")
+    monkeypatch.setattr(migrating, "FRESH", stale)
+    slow = Database(f"sqlite:///{tmp_path / 'slow.db'}")
+    migrate(slow)
+
+    found = [_contents(db) for db in (quick, slow)]
+
+    quick.close()
+    slow.close()
+    assert FRESH.read_text().startswith(f"-- revision {HEAD}\n"), "tools/new-migration --fresh"
+    assert found[0] == found[1]
+
+
 def test_processes_that_start_at_once_migrate_once(database_url: str) -> None:
     failures: list[Exception] = []
 
@@ -75,3 +95,12 @@ def test_a_database_of_a_newer_release_is_refused_and_left_alone(db: Database) -
 
     with pytest.raises(StorageUnavailable, match="newer release"):
         migrate(db)
+
+
+def _contents(db: Database) -> tuple[list[tuple[object, ...]], list[str]]:
+    with db.read() as connection:
+        made = connection.exec_driver_sql(
+            "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name"
+        ).all()
+        revision = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalars()
+        return [tuple(row) for row in made], list(revision)

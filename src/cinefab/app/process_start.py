@@ -1,8 +1,11 @@
-"""When this process was started: what a person who waits counts from."""
+"""How this process starts: since when somebody waits for it, and how its code is loaded."""
 
 from __future__ import annotations
 
+import gc
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from cinefab.core.clock import SystemClock
@@ -22,3 +25,17 @@ def process_started_us() -> int:
     except (OSError, IndexError, ValueError):
         return now_us
     return now_us - max(0, uptime_us - started_us)
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """Load code without looking for garbage meanwhile: what modules make is there to stay.
+
+    Looking for it takes a fifteenth of the time that a hundred modules take.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from cinefab.app.process_start import process_started_us
+from cinefab.app.process_start import loading, process_started_us
 from cinefab.cli.exits import exit_for_report
 from cinefab.cli.interrupt import Interrupt
 from cinefab.cli.said import print_json, reports_errors, usd
@@ -97,23 +97,24 @@ def _make_brief(
     as_json: bool,
     stop: threading.Event,
 ) -> Mapping[str, Any]:
-    from cinefab.app.hints import note_made, was_made  # noqa: PLC0415 - `--help` needs none of it
-    from cinefab.app.plugins import find_plugins  # noqa: PLC0415 - as above
-    from cinefab.app.settings import load_settings  # noqa: PLC0415 - as above
-    from cinefab.app.warmth import Warmth  # noqa: PLC0415 - as above
-    from cinefab.core.clock import SystemClock  # noqa: PLC0415 - as above
-    from cinefab.ingest.brief import load_brief  # noqa: PLC0415 - as above
+    with loading():
+        from cinefab.app.hints import note_made, was_made  # noqa: PLC0415 - `--help` needs none of it
+        from cinefab.app.plugins import find_plugins  # noqa: PLC0415 - as above
+        from cinefab.app.settings import load_settings  # noqa: PLC0415 - as above
+        from cinefab.app.warmth import Warmth  # noqa: PLC0415 - as above
+        from cinefab.core.clock import SystemClock  # noqa: PLC0415 - as above
+        from cinefab.ingest.brief import load_brief  # noqa: PLC0415 - as above
 
-    requested_us = process_started_us()
-    wanted = load_brief(brief, now_us=SystemClock().now_us(), overrides=overrides)
-    settings = load_settings({"db": db, "blobs": blobs, "out": out})
-    warmth = Warmth(settings)
-    if not was_made(settings, wanted):
-        model = find_plugins("models").get(wanted.model)
-        warmth.start(None if model is None else model.value)
-    # The other half of what is slow to start: imported while those processes load.
-    from cinefab.app.studio import Studio  # noqa: PLC0415 - see above
-    from cinefab.cli.progress import ProgressView  # noqa: PLC0415 - see above
+        requested_us = process_started_us()
+        wanted = load_brief(brief, now_us=SystemClock().now_us(), overrides=overrides)
+        settings = load_settings({"db": db, "blobs": blobs, "out": out})
+        warmth = Warmth(settings)
+        if not was_made(settings, wanted):
+            model = find_plugins("models").get(wanted.model)
+            warmth.start(None if model is None else model.value)
+        # The other half of what is slow to start: imported while those processes load.
+        from cinefab.app.studio import Studio  # noqa: PLC0415 - see above
+        from cinefab.cli.progress import ProgressView  # noqa: PLC0415 - see above
 
     view = ProgressView(quiet=as_json)
     with Studio(settings, tell=view.tell, say=_say, warmth=warmth) as studio:

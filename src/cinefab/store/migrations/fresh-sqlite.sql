@@ -1,0 +1,349 @@
+-- revision 0002
+CREATE TABLE alembic_version (
+	version_num VARCHAR(32) NOT NULL, 
+	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
+);
+CREATE TABLE account (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	tenant_id TEXT NOT NULL, 
+	code TEXT NOT NULL, 
+	unit TEXT NOT NULL, 
+	debits_pending BIGINT DEFAULT '0' NOT NULL, 
+	debits_posted BIGINT DEFAULT '0' NOT NULL, 
+	credits_pending BIGINT DEFAULT '0' NOT NULL, 
+	credits_posted BIGINT DEFAULT '0' NOT NULL, 
+	debit_limit BIGINT, 
+	CONSTRAINT ck_account_unit CHECK (unit IN ('uusd', 'device_us')), 
+	CONSTRAINT ck_account_no_overdraft CHECK (debit_limit IS NULL OR debits_posted + debits_pending <= debit_limit), 
+	CONSTRAINT ck_account_not_negative CHECK (debits_pending >= 0 AND debits_posted >= 0 AND credits_pending >= 0 AND credits_posted >= 0), 
+	CONSTRAINT uq_account_tenant_id_code_unit UNIQUE (tenant_id, code, unit)
+);
+CREATE TABLE brief (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	tenant_id TEXT NOT NULL, 
+	digest TEXT NOT NULL, 
+	document TEXT NOT NULL, 
+	created_us BIGINT NOT NULL, 
+	CONSTRAINT uq_brief_tenant_id_digest UNIQUE (tenant_id, digest)
+);
+CREATE TABLE check_result (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	tenant_id TEXT NOT NULL, 
+	cut_digest TEXT NOT NULL, 
+	order_digest TEXT NOT NULL, 
+	checks TEXT NOT NULL, 
+	findings TEXT NOT NULL, 
+	created_us BIGINT NOT NULL, 
+	CONSTRAINT uq_check_result_tenant_id_cut_digest_order_digest_checks UNIQUE (tenant_id, cut_digest, order_digest, checks)
+);
+CREATE TABLE idempotency_key (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	tenant_id TEXT NOT NULL, 
+	principal_id TEXT NOT NULL, 
+	"key" TEXT NOT NULL, 
+	body_digest TEXT NOT NULL, 
+	job_id TEXT NOT NULL, 
+	created_us BIGINT NOT NULL, 
+	CONSTRAINT uq_idempotency_key_tenant_id_principal_id_key UNIQUE (tenant_id, principal_id, "key")
+);
+CREATE TABLE lease (
+	id TEXT NOT NULL, 
+	tenant_id TEXT NOT NULL, 
+	device_class TEXT NOT NULL, 
+	worker_id TEXT NOT NULL, 
+	job_id TEXT NOT NULL, 
+	stage TEXT NOT NULL, 
+	nusd_per_s BIGINT, 
+	opened_us BIGINT NOT NULL, 
+	closed_us BIGINT, 
+	device_us BIGINT, 
+	cost_uusd BIGINT, 
+	charge_key TEXT, 
+	CONSTRAINT pk_lease PRIMARY KEY (id), 
+	CONSTRAINT ck_lease_closed_with_its_time CHECK ((closed_us IS NULL) = (device_us IS NULL)), 
+	CONSTRAINT ck_lease_priced_is_costed CHECK ((cost_uusd IS NULL) = (closed_us IS NULL OR nusd_per_s IS NULL)), 
+	CONSTRAINT ck_lease_charged_when_closed CHECK (charge_key IS NULL OR closed_us IS NOT NULL), 
+	CONSTRAINT ck_lease_not_negative CHECK (device_us >= 0 AND cost_uusd >= 0 AND nusd_per_s >= 0), 
+	CONSTRAINT uq_lease_tenant_id_charge_key UNIQUE (tenant_id, charge_key)
+);
+CREATE INDEX ix_lease_tenant_id_lease_job_id ON lease (tenant_id, job_id);
+CREATE INDEX ix_lease_worker_id_lease_closed_us ON lease (worker_id, closed_us);
+CREATE TABLE log_leaf (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	tenant_id TEXT NOT NULL, 
+	kind TEXT NOT NULL, 
+	subject TEXT NOT NULL, 
+	body TEXT NOT NULL, 
+	leaf_hash TEXT NOT NULL, 
+	created_us BIGINT NOT NULL
+);
+CREATE TABLE outbox (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	tenant_id TEXT NOT NULL, 
+	kind TEXT NOT NULL, 
+	subject TEXT NOT NULL, 
+	body TEXT NOT NULL, 
+	created_us BIGINT NOT NULL, 
+	published_us BIGINT
+);
+CREATE INDEX ix_outbox_published_us_outbox_id ON outbox (published_us, id);
+CREATE TABLE price (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	device_class TEXT NOT NULL, 
+	nusd_per_s BIGINT, 
+	valid_from_us BIGINT NOT NULL, 
+	CONSTRAINT ck_price_not_negative CHECK (nusd_per_s >= 0)
+);
+CREATE INDEX ix_price_device_class_price_valid_from_us ON price (device_class, valid_from_us);
+CREATE TABLE reference (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	tenant_id TEXT NOT NULL, 
+	original_digest TEXT NOT NULL, 
+	preparation TEXT NOT NULL, 
+	original_asset TEXT NOT NULL, 
+	picture_asset TEXT NOT NULL, 
+	picture_digest TEXT NOT NULL, 
+	mask_asset TEXT, 
+	mask_digest TEXT, 
+	confidence_bp INTEGER NOT NULL, 
+	width INTEGER NOT NULL, 
+	height INTEGER NOT NULL, 
+	media_type TEXT NOT NULL, 
+	credentials TEXT NOT NULL, 
+	created_us BIGINT NOT NULL, 
+	CONSTRAINT uq_reference_tenant_id_original_digest_preparation UNIQUE (tenant_id, original_digest, preparation)
+);
+CREATE TABLE release (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	tenant_id TEXT NOT NULL, 
+	job_id TEXT NOT NULL, 
+	asset_id TEXT NOT NULL, 
+	digest TEXT NOT NULL, 
+	frames INTEGER NOT NULL, 
+	fps TEXT NOT NULL, 
+	created_us BIGINT NOT NULL, 
+	CONSTRAINT uq_release_job_id UNIQUE (job_id)
+);
+CREATE INDEX ix_release_digest ON release (digest);
+CREATE TABLE reservation (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	tenant_id TEXT NOT NULL, 
+	"key" TEXT NOT NULL, 
+	job_id TEXT NOT NULL, 
+	reserved BIGINT NOT NULL, 
+	posted BIGINT DEFAULT '0' NOT NULL, 
+	voided BIGINT DEFAULT '0' NOT NULL, 
+	created_us BIGINT NOT NULL, 
+	closed_us BIGINT, 
+	CONSTRAINT ck_reservation_closed_whole CHECK (closed_us IS NULL OR posted + voided = reserved), 
+	CONSTRAINT ck_reservation_within CHECK (posted + voided <= reserved), 
+	CONSTRAINT ck_reservation_not_negative CHECK (reserved >= 0 AND posted >= 0 AND voided >= 0), 
+	CONSTRAINT uq_reservation_tenant_id_key UNIQUE (tenant_id, "key")
+);
+CREATE INDEX ix_reservation_tenant_id_reservation_job_id ON reservation (tenant_id, job_id);
+CREATE TABLE segment (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	tenant_id TEXT NOT NULL, 
+	"key" TEXT NOT NULL, 
+	asset_id TEXT NOT NULL, 
+	digest TEXT NOT NULL, 
+	frames INTEGER NOT NULL, 
+	created_us BIGINT NOT NULL, 
+	CONSTRAINT uq_segment_tenant_id_key UNIQUE (tenant_id, "key")
+);
+CREATE TABLE signing_key (
+	key_id TEXT NOT NULL, 
+	chain_pem TEXT NOT NULL, 
+	first_used_us BIGINT NOT NULL, 
+	CONSTRAINT pk_signing_key PRIMARY KEY (key_id)
+);
+CREATE TABLE stage (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	tenant_id TEXT NOT NULL, 
+	job_id TEXT NOT NULL, 
+	name TEXT NOT NULL, 
+	assets TEXT NOT NULL, 
+	facts TEXT NOT NULL, 
+	cost_uusd BIGINT, 
+	committed_us BIGINT NOT NULL, 
+	CONSTRAINT uq_stage_job_id_name UNIQUE (job_id, name)
+);
+CREATE TABLE stage_time (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	tenant_id TEXT NOT NULL, 
+	job_id TEXT NOT NULL, 
+	stage TEXT NOT NULL, 
+	started_us BIGINT NOT NULL, 
+	took_us BIGINT NOT NULL, 
+	CONSTRAINT ck_stage_time_took_time CHECK (took_us >= 0), 
+	CONSTRAINT uq_stage_time_job_id_stage UNIQUE (job_id, stage)
+);
+CREATE TABLE take (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	tenant_id TEXT NOT NULL, 
+	job_id TEXT NOT NULL, 
+	asset_id TEXT NOT NULL, 
+	segment_key TEXT NOT NULL, 
+	model TEXT NOT NULL, 
+	seed BIGINT NOT NULL, 
+	input TEXT NOT NULL, 
+	versions TEXT NOT NULL, 
+	created_us BIGINT NOT NULL
+);
+CREATE INDEX ix_take_tenant_id_take_segment_key ON take (tenant_id, segment_key);
+CREATE TABLE tenant (
+	id TEXT NOT NULL, 
+	name TEXT NOT NULL, 
+	created_us BIGINT NOT NULL, 
+	CONSTRAINT pk_tenant PRIMARY KEY (id)
+);
+CREATE TABLE training_set (
+	name TEXT NOT NULL, 
+	licence TEXT NOT NULL, 
+	CONSTRAINT pk_training_set PRIMARY KEY (name)
+);
+CREATE TABLE worker (
+	id TEXT NOT NULL, 
+	host TEXT NOT NULL, 
+	pid INTEGER NOT NULL, 
+	started_us BIGINT NOT NULL, 
+	beat_us BIGINT NOT NULL, 
+	ended_us BIGINT, 
+	settled_us BIGINT, 
+	CONSTRAINT pk_worker PRIMARY KEY (id)
+);
+CREATE INDEX ix_worker_ended_us_worker_settled_us ON worker (ended_us, settled_us);
+CREATE TABLE asset (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	public_id TEXT NOT NULL, 
+	tenant_id TEXT NOT NULL, 
+	sha256 TEXT NOT NULL, 
+	kind TEXT NOT NULL, 
+	media_type TEXT NOT NULL, 
+	size_bytes BIGINT NOT NULL, 
+	job_id TEXT, 
+	made_by TEXT NOT NULL, 
+	prompt_digest TEXT, 
+	parameters TEXT NOT NULL, 
+	digital_source_type TEXT NOT NULL, 
+	facts TEXT NOT NULL, 
+	created_us BIGINT NOT NULL, 
+	record TEXT NOT NULL, 
+	signature TEXT NOT NULL, 
+	key_id TEXT NOT NULL, 
+	CONSTRAINT fk_asset_key_id_signing_key FOREIGN KEY(key_id) REFERENCES signing_key (key_id), 
+	CONSTRAINT uq_asset_public_id UNIQUE (public_id)
+);
+CREATE INDEX ix_asset_tenant_id_asset_sha256 ON asset (tenant_id, sha256);
+CREATE TABLE job (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	public_id TEXT NOT NULL, 
+	tenant_id TEXT NOT NULL, 
+	principal_id TEXT NOT NULL, 
+	brief_id BIGINT NOT NULL, 
+	status TEXT NOT NULL, 
+	out TEXT NOT NULL, 
+	requested_us BIGINT NOT NULL, 
+	created_us BIGINT NOT NULL, 
+	deadline_us BIGINT, 
+	first_preview_us BIGINT, 
+	ended_us BIGINT, 
+	failure TEXT, 
+	CONSTRAINT fk_job_brief_id_brief FOREIGN KEY(brief_id) REFERENCES brief (id), 
+	CONSTRAINT uq_job_public_id UNIQUE (public_id)
+);
+CREATE INDEX ix_job_tenant_id_job_brief_id ON job (tenant_id, brief_id);
+CREATE TABLE lease_class (
+	lease_id TEXT NOT NULL, 
+	time_class TEXT NOT NULL, 
+	device_us BIGINT NOT NULL, 
+	CONSTRAINT pk_lease_class PRIMARY KEY (lease_id, time_class), 
+	CONSTRAINT ck_lease_class_time_class CHECK (time_class IN ('down', 'idle', 'load', 'good', 'rework', 'scrap', 'spec_waste', 'preempt_waste', 'degraded')), 
+	CONSTRAINT ck_lease_class_positive CHECK (device_us > 0), 
+	CONSTRAINT fk_lease_class_lease_id_lease FOREIGN KEY(lease_id) REFERENCES lease (id)
+);
+CREATE TABLE model_training (
+	model_ref TEXT NOT NULL, 
+	training_set TEXT NOT NULL, 
+	share_bp INTEGER NOT NULL, 
+	CONSTRAINT pk_model_training PRIMARY KEY (model_ref, training_set), 
+	CONSTRAINT ck_model_training_share_is_not_negative CHECK (share_bp >= 0), 
+	CONSTRAINT fk_model_training_training_set_training_set FOREIGN KEY(training_set) REFERENCES training_set (name)
+);
+CREATE TABLE principal (
+	id TEXT NOT NULL, 
+	tenant_id TEXT NOT NULL, 
+	kind TEXT NOT NULL, 
+	name TEXT NOT NULL, 
+	created_us BIGINT NOT NULL, 
+	CONSTRAINT pk_principal PRIMARY KEY (id), 
+	CONSTRAINT fk_principal_tenant_id_tenant FOREIGN KEY(tenant_id) REFERENCES tenant (id)
+);
+CREATE TABLE transfer (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	tenant_id TEXT NOT NULL, 
+	"key" TEXT NOT NULL, 
+	unit TEXT NOT NULL, 
+	kind TEXT NOT NULL, 
+	debit_account INTEGER NOT NULL, 
+	credit_account INTEGER NOT NULL, 
+	amount BIGINT NOT NULL, 
+	reservation_id INTEGER, 
+	lease_id TEXT, 
+	job_id TEXT NOT NULL, 
+	stage TEXT, 
+	created_us BIGINT NOT NULL, 
+	CONSTRAINT ck_transfer_reservation CHECK ((kind = 'direct') = (reservation_id IS NULL)), 
+	CONSTRAINT ck_transfer_kind CHECK (kind IN ('direct', 'reserve', 'post', 'void')), 
+	CONSTRAINT ck_transfer_unit CHECK (unit IN ('uusd', 'device_us')), 
+	CONSTRAINT ck_transfer_positive CHECK (amount > 0), 
+	CONSTRAINT ck_transfer_two_sides CHECK (debit_account <> credit_account), 
+	CONSTRAINT fk_transfer_credit_account_account FOREIGN KEY(credit_account) REFERENCES account (id), 
+	CONSTRAINT fk_transfer_debit_account_account FOREIGN KEY(debit_account) REFERENCES account (id), 
+	CONSTRAINT fk_transfer_lease_id_lease FOREIGN KEY(lease_id) REFERENCES lease (id), 
+	CONSTRAINT fk_transfer_reservation_id_reservation FOREIGN KEY(reservation_id) REFERENCES reservation (id), 
+	CONSTRAINT uq_transfer_tenant_id_key UNIQUE (tenant_id, "key")
+);
+CREATE INDEX ix_transfer_lease_id ON transfer (lease_id);
+CREATE INDEX ix_transfer_tenant_id_transfer_job_id ON transfer (tenant_id, job_id);
+CREATE TABLE credential (
+	asset_id INTEGER NOT NULL, 
+	state TEXT NOT NULL, 
+	label TEXT, 
+	issuer TEXT, 
+	body TEXT NOT NULL, 
+	CONSTRAINT pk_credential PRIMARY KEY (asset_id), 
+	CONSTRAINT fk_credential_asset_id_asset FOREIGN KEY(asset_id) REFERENCES asset (id)
+);
+CREATE INDEX ix_credential_label ON credential (label);
+CREATE TABLE edge (
+	dst INTEGER NOT NULL, 
+	src INTEGER NOT NULL, 
+	relation TEXT NOT NULL, 
+	weight_bp INTEGER NOT NULL, 
+	CONSTRAINT pk_edge PRIMARY KEY (dst, src, relation), 
+	CONSTRAINT ck_edge_source_is_older CHECK (src < dst), 
+	CONSTRAINT ck_edge_weight_is_not_negative CHECK (weight_bp >= 0), 
+	CONSTRAINT fk_edge_dst_asset FOREIGN KEY(dst) REFERENCES asset (id), 
+	CONSTRAINT fk_edge_src_asset FOREIGN KEY(src) REFERENCES asset (id)
+);
+CREATE INDEX ix_edge_src ON edge (src);
+CREATE TABLE royalty_split (
+	asset_id INTEGER NOT NULL, 
+	valid_from_us BIGINT NOT NULL, 
+	party TEXT NOT NULL, 
+	share_bp INTEGER NOT NULL, 
+	CONSTRAINT pk_royalty_split PRIMARY KEY (asset_id, valid_from_us, party), 
+	CONSTRAINT ck_royalty_split_share_is_not_negative CHECK (share_bp >= 0), 
+	CONSTRAINT fk_royalty_split_asset_id_asset FOREIGN KEY(asset_id) REFERENCES asset (id)
+);
+CREATE TABLE piece_figures (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	tenant_id TEXT NOT NULL, 
+	digest TEXT NOT NULL, 
+	measure TEXT NOT NULL, 
+	figures TEXT NOT NULL, 
+	created_us BIGINT NOT NULL, 
+	CONSTRAINT uq_piece_figures_tenant_id_digest_measure UNIQUE (tenant_id, digest, measure)
+);
+INSERT INTO alembic_version (version_num) VALUES ('0002');
