@@ -283,6 +283,9 @@ class Studio:
             slots=Slots({CPU: settings.worker_count}),
             sandbox=warmth.sandbox,
             fetcher=Fetcher(allow_networks=settings.allow_networks),
+            readers=tuple(
+                load_plugin(point) for _, point in sorted(find_plugins("readers").items())
+            ),
             models={name: _model(point) for name, point in find_plugins("models").items()},
             effects=FoundOnDemand("effects", _effect),
             checks=tuple(_check(point) for _, point in sorted(find_plugins("checks").items())),

@@ -25,6 +25,7 @@ from cinefab.core.effect import (
 from cinefab.core.errors import BriefInvalid
 from cinefab.core.ids import TenantId
 from cinefab.core.plan import (
+    MediaKind,
     Part,
     Plan,
     PlannedSegment,
@@ -179,6 +180,7 @@ class _Taker:
     ) -> PlannedShot:
         """Return shot `index` made exact, its input checked against the model's schema."""
         names = _names(shot, self.brief.brand.logo)
+        self._check_kinds(shot, index=index)
         prepared = [self._prepared(name) for name in names]
         given: dict[str, Any] = {
             "prompt": shot.prompt,
@@ -286,6 +288,25 @@ class _Taker:
             estimate_device_us=device_us,
             estimate_uusd=None if price is None else price_of(device_us, nusd_per_s=price),
         )
+
+    def _check_kinds(self, shot: Shot, *, index: int) -> None:
+        """Refuse a sound where a picture is wanted; of a video, a telling frame will do."""
+        for place, name in enumerate(shot.references):
+            if self._prepared(name).kind is MediaKind.SOUND:
+                raise BriefInvalid(
+                    attempted="plan the film",
+                    field=f"shots[{index}].references[{place}]",
+                    found=f"{name} is a sound, and a shot shows pictures",
+                    remedy="Name a picture or a video, or leave the reference out.",
+                )
+        logo = self.brief.brand.logo
+        if logo is not None and self._prepared(logo).kind is not MediaKind.PICTURE:
+            raise BriefInvalid(
+                attempted="plan the film",
+                field="brand.logo",
+                found=f"{logo} is a {self._prepared(logo).kind}",
+                remedy="Name a picture, best a PNG with a clear background.",
+            )
 
     def _prepared(self, name: str) -> PreparedReference:
         assert name in self.by_name, f"ingest prepared every reference, but not '{name}'"

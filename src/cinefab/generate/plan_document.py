@@ -10,6 +10,7 @@ from cinefab.core.canonical import Json, Sha256
 from cinefab.core.effect import effect_document, effect_from_document
 from cinefab.core.errors import BriefInvalid
 from cinefab.core.plan import (
+    MediaKind,
     Part,
     Plan,
     PlannedSegment,
@@ -139,7 +140,7 @@ def _segment(stored: dict[str, Any]) -> PlannedSegment:
 
 
 def _reference_document(reference: PreparedReference) -> dict[str, Json]:
-    return {
+    document: dict[str, Json] = {
         "name": reference.name,
         "role": reference.role,
         "original": reference.original,
@@ -149,10 +150,22 @@ def _reference_document(reference: PreparedReference) -> dict[str, Json]:
         "width": reference.width,
         "height": reference.height,
     }
+    if reference.kind is not MediaKind.PICTURE:
+        # Plans of pictures alone are written as they always were.
+        document |= {
+            "kind": reference.kind.value,
+            "video": reference.video,
+            "sound": reference.sound,
+            "frames": reference.frames,
+            "fps": None if reference.fps is None else str(reference.fps),
+            "duration_us": reference.duration_us,
+        }
+    return document
 
 
 def _reference(stored: dict[str, Any]) -> PreparedReference:
-    mask = stored["mask"]
+    mask, video, sound = (stored.get(name) for name in ("mask", "video", "sound"))
+    fps = stored.get("fps")
     return PreparedReference(
         name=stored["name"],
         role=stored["role"],
@@ -162,4 +175,10 @@ def _reference(stored: dict[str, Any]) -> PreparedReference:
         confidence_bp=stored["confidence_bp"],
         width=stored["width"],
         height=stored["height"],
+        kind=MediaKind(stored.get("kind", MediaKind.PICTURE)),
+        video=None if video is None else Sha256(video),
+        sound=None if sound is None else Sha256(sound),
+        frames=stored.get("frames", 0),
+        fps=None if fps is None else Fraction(fps),
+        duration_us=stored.get("duration_us", 0),
     )

@@ -22,6 +22,9 @@ from cinefab.media.still import png_bytes, read_png
 PREPARATION: Final = "picture-1/cutout-2"
 """Goes up when prepared pixels change, so that references are prepared anew."""
 
+FILM_PREPARATION: Final = "film-1"
+"""Goes up when prepared films or sounds change, so that references are prepared anew."""
+
 SIDE_MAX_PX: Final = 2560
 
 

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
 from cinefab.core.canonical import Json, Sha256, canonical_json
 from cinefab.core.ids import AssetId, TenantId
+from cinefab.core.plan import MediaKind
 from cinefab.ingest.tables import reference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptReference:
-    """A prepared reference: its three assets, and what its own credentials said."""
+    """A prepared reference: its assets, its figures, and what its own credentials said.
+
+    `kind` is a `MediaKind`. A picture has no `video` and no `sound`; a sound's `picture` is its
+    waveform; references from before there were thumbnails have none.
+    """
 
     original: Sha256
     original_asset: AssetId
@@ -27,6 +32,20 @@ class KeptReference:
     height: int
     media_type: str
     credentials: Json
+    kind: str = MediaKind.PICTURE
+    thumbnail: Sha256 | None = None
+    thumbnail_asset: AssetId | None = None
+    video: Sha256 | None = None
+    video_asset: AssetId | None = None
+    sound: Sha256 | None = None
+    sound_asset: AssetId | None = None
+    facts: Json = field(default_factory=dict)
+
+    @property
+    def digests(self) -> tuple[Sha256, ...]:
+        """The digests of everything that is kept of it."""
+        every = (self.original, self.picture, self.mask, self.thumbnail, self.video, self.sound)
+        return tuple(digest for digest in every if digest is not None)
 
 
 def find_reference(
@@ -47,13 +66,21 @@ def find_reference(
         original_asset=AssetId(row.original_asset),
         picture=Sha256(row.picture_digest),
         picture_asset=AssetId(row.picture_asset),
-        mask=None if row.mask_digest is None else Sha256(row.mask_digest),
-        mask_asset=None if row.mask_asset is None else AssetId(row.mask_asset),
+        mask=_digest(row.mask_digest),
+        mask_asset=_asset(row.mask_asset),
         confidence_bp=row.confidence_bp,
         width=row.width,
         height=row.height,
         media_type=row.media_type,
         credentials=json.loads(row.credentials),
+        kind=row.kind,
+        thumbnail=_digest(row.thumbnail_digest),
+        thumbnail_asset=_asset(row.thumbnail_asset),
+        video=_digest(row.video_digest),
+        video_asset=_asset(row.video_asset),
+        sound=_digest(row.sound_digest),
+        sound_asset=_asset(row.sound_asset),
+        facts=json.loads(row.facts),
     )
 
 
@@ -86,6 +113,14 @@ def record_reference(
         media_type=kept.media_type,
         credentials=canonical_json(kept.credentials).decode(),
         created_us=now_us,
+        kind=kept.kind,
+        thumbnail_asset=kept.thumbnail_asset,
+        thumbnail_digest=kept.thumbnail,
+        video_asset=kept.video_asset,
+        video_digest=kept.video,
+        sound_asset=kept.sound_asset,
+        sound_digest=kept.sound,
+        facts=canonical_json(kept.facts).decode(),
     )
     try:
         with connection.begin_nested():
@@ -108,3 +143,11 @@ def forget_reference(
         )
     )
     return deleted.rowcount > 0
+
+
+def _digest(stored: str | None) -> Sha256 | None:
+    return None if stored is None else Sha256(stored)
+
+
+def _asset(stored: str | None) -> AssetId | None:
+    return None if stored is None else AssetId(stored)

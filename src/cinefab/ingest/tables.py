@@ -26,7 +26,17 @@ reference: Final = sa.Table(
     sa.Column("media_type", sa.Text, nullable=False),
     sa.Column("credentials", sa.Text, nullable=False),
     sa.Column("created_us", sa.BigInteger, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False, server_default="picture"),
+    sa.Column("thumbnail_asset", sa.Text),
+    sa.Column("thumbnail_digest", sa.Text),
+    sa.Column("video_asset", sa.Text),
+    sa.Column("video_digest", sa.Text),
+    sa.Column("sound_asset", sa.Text),
+    sa.Column("sound_digest", sa.Text),
+    sa.Column("facts", sa.Text, nullable=False, server_default="{}"),
     sa.UniqueConstraint("tenant_id", "original_digest", "preparation"),
     sqlite_autoincrement=True,
 )
-"""`preparation` names the version of what was done to the original, so that a new one runs anew."""
+"""`preparation` names the version of what was done to the original, so that a new one runs anew.
+
+`facts` is canonical JSON: length, rate, tracks, shots, waveform, loudness, as far as they apply."""

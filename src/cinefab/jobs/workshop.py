@@ -14,6 +14,7 @@ from cinefab.engine.compute import Compute
 from cinefab.engine.durable import Durable
 from cinefab.generate.backend import ModelCard
 from cinefab.ingest.fetch import Fetcher
+from cinefab.ingest.reader import Reader
 from cinefab.media.sandbox import Sandbox
 from cinefab.provenance.authority import Authority
 from cinefab.record.commit import Recorder
@@ -74,6 +75,7 @@ class Workshop:
     slots: Slots
     sandbox: Sandbox
     fetcher: Fetcher
+    readers: tuple[Reader, ...]
     models: Mapping[str, Model]
     effects: Mapping[str, FoundEffect]
     checks: tuple[FoundCheck, ...]

@@ -82,6 +82,12 @@ HANDLE: Final = EncoderSettings(preset="ultrafast", crf=12, b_frames=0, analysis
 """For heads and tails, which are decoded once more and never joined: 46 to 52 dB, read fast."""
 
 
+MEZZANINE: Final = EncoderSettings(
+    preset="veryfast", crf=15, b_frames=0, analysis="partitions=i4x4,i8x8"
+)
+"""For a stranger's film made anew: read at any place and encoded once more, never joined."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Encoded:
     """A finished file: its length in frames and its size."""

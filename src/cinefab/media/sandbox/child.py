@@ -1,5 +1,7 @@
 """The sandboxed process: load the task, lock down, say so, take one payload, answer, end.
 
+A task that is a generator answers piece by piece, so that no end of it has to hold the whole.
+
 Started as `python -I -m cinefab.media.sandbox.child TASK PARENT MEMORY_BYTES CPU_SECONDS
 PAYLOAD_BYTES`, with pipes as standard input, output and error.
 """
@@ -9,7 +11,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -17,8 +19,11 @@ from cinefab.media.sandbox import lockdown
 from cinefab.media.sandbox.outcome import PayloadRefused
 from cinefab.media.sandbox.wire import FrameReader, frame
 
-Task = Callable[..., tuple[dict[str, Any], Sequence[bytes | memoryview]]]
-"""Called with the payload and the arguments, returns facts and blobs."""
+Piece = tuple[dict[str, Any], Sequence[bytes | memoryview]]
+"""Facts and blobs."""
+
+Task = Callable[..., Piece | Iterator[Piece]]
+"""Called with the payload and the arguments; returns one answer, or yields it in pieces."""
 
 _ANSWERS: Final = 3
 _TEXT_MAX: Final = 600
@@ -39,8 +44,8 @@ def main(arguments: Sequence[str]) -> None:
     _send({"ready": asdict(report)}, ())
     request = FrameReader(blob_bytes_max=int(payload_bytes))
     request.read_from(0)
-    head, blobs = _answer(task, bytes(request.blobs.pop()), request.head["arguments"])
-    _send(head, blobs)
+    for head, blobs in _answers(task, request.blobs.pop(), request.head["arguments"]):
+        _send(head, blobs)
 
 
 def _load(name: str) -> Task:
@@ -54,23 +59,24 @@ def _load(name: str) -> Task:
     return task
 
 
-def _answer(
-    task: Task, payload: bytes, arguments: dict[str, Any]
-) -> tuple[dict[str, Any], Sequence[bytes | memoryview]]:
+def _answers(task: Task, payload: bytearray, arguments: dict[str, Any]) -> Iterator[Piece]:
     try:
-        facts, blobs = task(payload, **arguments)
+        answer = task(bytes(payload), **arguments)
+        del payload
+        if isinstance(answer, tuple):
+            facts, blobs = answer
+            yield {"outcome": "done", "facts": facts}, blobs
+            return
+        for facts, blobs in answer:
+            yield {"outcome": "piece", "facts": facts}, blobs
+        yield {"outcome": "done", "facts": {}}, ()
     except PayloadRefused as error:
-        return {
-            "outcome": "refused",
-            "cause": error.cause,
-            "found": error.found[:_TEXT_MAX],
-            "remedy": error.remedy[:_TEXT_MAX],
-        }, ()
+        said = {"found": error.found[:_TEXT_MAX], "remedy": error.remedy[:_TEXT_MAX]}
+        yield {"outcome": "refused", "cause": error.cause, **said}, ()
     except MemoryError:
-        return {"outcome": "memory"}, ()
+        yield {"outcome": "memory"}, ()
     except Exception as error:  # noqa: BLE001 - the process's one outermost handler
-        return {"outcome": "failed", "found": f"{type(error).__name__}: {error}"[:_TEXT_MAX]}, ()
-    return {"outcome": "done", "facts": facts}, blobs
+        yield {"outcome": "failed", "found": f"{type(error).__name__}: {error}"[:_TEXT_MAX]}, ()
 
 
 def _send(head: dict[str, Any], blobs: Sequence[bytes | memoryview]) -> None:

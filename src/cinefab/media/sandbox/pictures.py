@@ -48,16 +48,23 @@ _DEFAULT_LIMITS: Final = PictureLimits()
 
 
 def decode_picture(
-    sandbox: Sandbox, data: bytes, *, name: str, limits: PictureLimits = _DEFAULT_LIMITS
+    sandbox: Sandbox,
+    data: bytes,
+    *,
+    name: str,
+    task: str = PICTURE_TASK,
+    expected: str | None = None,
+    limits: PictureLimits = _DEFAULT_LIMITS,
 ) -> DecodedPicture:
     """Return the picture in `data`; `name` is the file's, whose ending must fit the content.
 
-    Raises `DecodeRefused` for what is no whole, still picture of an accepted format within the
+    `task` is a reader's, `expected` the format that it recognised; without one, any of ours will
+    do. Raises `DecodeRefused` for what is no whole, still picture of an accepted format within the
     limits, or takes more than the sandbox gives; `SandboxUnavailable` as `Sandbox.run` does.
     """
     called = printable(name, length_max=_NAME_MAX) or "a picture without a name"
     result = sandbox.run(
-        PICTURE_TASK,
+        task,
         data,
         arguments={
             "name": name[-_NAME_MAX:],
@@ -66,10 +73,17 @@ def decode_picture(
         },
         called=called,
     )
-    return check_picture(result, called=called, limits=limits)
+    formats = _FORMATS if expected is None else frozenset({expected})
+    return check_picture(result, called=called, limits=limits, formats=formats)
 
 
-def check_picture(result: SandboxResult, *, called: str, limits: PictureLimits) -> DecodedPicture:
+def check_picture(
+    result: SandboxResult,
+    *,
+    called: str,
+    limits: PictureLimits,
+    formats: frozenset[str] = _FORMATS,
+) -> DecodedPicture:
     """Return the picture in an answer, believing nothing; raise `DecodeRefused` for a false one.
 
     A decoder that was taken over may answer with anything.
@@ -79,7 +93,7 @@ def check_picture(result: SandboxResult, *, called: str, limits: PictureLimits) 
     facts: dict[str, Any] = result.facts
     width, height, alpha = facts.get("width"), facts.get("height"), facts.get("alpha")
     kind = str(facts.get("format"))
-    if type(width) is not int or type(height) is not int or kind not in _FORMATS:
+    if type(width) is not int or type(height) is not int or kind not in formats:
         _refuse(called, Cause.BAD_ANSWER, "the decoder's answer does not describe a picture")
     if not (0 < width <= limits.side_max and 0 < height <= limits.side_max):
         _refuse(called, Cause.BAD_ANSWER, "the decoder's answer is of no possible size")

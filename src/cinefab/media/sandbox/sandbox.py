@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -88,6 +88,11 @@ class Sandbox:
     def __exit__(self, *_exception: object) -> None:
         self.close()
 
+    @property
+    def confinement(self) -> Confinement:
+        """Whether this machine's confinement must hold before anything is decoded."""
+        return self._confinement
+
     def warm(self, task: str) -> None:
         """Have a process for the next payload of `task` loading in the background."""
         with self._lock:
@@ -110,13 +115,7 @@ class Sandbox:
         when the process cannot be started or locked down.
         """
         limits = self._limits
-        if len(payload) > limits.payload_bytes:
-            raise DecodeRefused(
-                cause=Cause.TOO_LARGE,
-                attempted=f"decode {called}",
-                found=f"it has {len(payload):,} bytes, at most {limits.payload_bytes:,} are taken",
-                remedy="Make it smaller, or raise the sandbox's payload limit.",
-            )
+        self._check_payload(payload, called)
         with self._take(task) as child:
             self._check(child.report)
             answer = FrameReader(blob_bytes_max=limits.answer_bytes)
@@ -124,6 +123,42 @@ class Sandbox:
             ending = child.talk.exchange(request, answer, within_seconds=limits.wall_seconds)
             code = child.end()
             return _result(called, ending, answer, code=code, log=child.talk.log, limits=limits)
+
+    def stream(
+        self,
+        task: str,
+        payload: bytes | memoryview,
+        *,
+        arguments: Mapping[str, Json] | None = None,
+        called: str = "untrusted bytes",
+    ) -> Generator[SandboxResult]:
+        """Call `task`, a generator of ours, behind the lock, and yield its pieces as they come.
+
+        Each piece is at most `answer_bytes` long, and so is what is held of the answer at any
+        time: a process that is ahead of its reader waits. `wall_seconds` counts the time that
+        the reader waits. Raises as `run` does, also after pieces that were good: they are to be
+        kept only when the iterator has ended. Close the iterator to end the process early.
+        """
+        limits = self._limits
+        self._check_payload(payload, called)
+        with self._take(task) as child:
+            self._check(child.report)
+            outgoing = frame({"arguments": dict(arguments or {})}, [payload])
+            left_us = round(limits.wall_seconds * 1_000_000)
+            while True:
+                answer = FrameReader(blob_bytes_max=limits.answer_bytes)
+                began_us = self._clock.elapsed_us()
+                ending = child.talk.exchange(
+                    outgoing, answer, within_seconds=max(0, left_us) / 1_000_000
+                )
+                left_us -= self._clock.elapsed_us() - began_us
+                outgoing = []
+                if ending is not Ending.COMPLETE or answer.head.get("outcome") != "piece":
+                    code = child.end()
+                    log = child.talk.log
+                    _result(called, ending, answer, code=code, log=log, limits=limits)
+                    return
+                yield _piece(called, answer)
 
     def confinement_of(self, task: str) -> ConfinementReport:
         """Start a process for `task`, and return what it says of its own confinement."""
@@ -163,6 +198,16 @@ class Sandbox:
             str(self._limits.payload_bytes),
         ]
         return _Child(self._starter.submit(_spawn, command).result(), clock=self._clock)
+
+    def _check_payload(self, payload: bytes | memoryview, called: str) -> None:
+        limit = self._limits.payload_bytes
+        if len(payload) > limit:
+            raise DecodeRefused(
+                cause=Cause.TOO_LARGE,
+                attempted=f"decode {called}",
+                found=f"it has {len(payload):,} bytes, at most {limit:,} are taken",
+                remedy="Make it smaller, or raise the sandbox's payload limit.",
+            )
 
     def _check(self, report: ConfinementReport) -> None:
         if self._confinement is Confinement.REQUIRED and not report.holds:
@@ -258,6 +303,14 @@ def _result(
         raise _refused(called, Cause.MEMORY, found, _SMALLER)
     found = _text(head, "found") or "the decoder gave an answer of an unknown kind"
     raise _refused(called, Cause.BAD_ANSWER, found, _EXPORT)
+
+
+def _piece(called: str, answer: FrameReader) -> SandboxResult:
+    facts = answer.head.get("facts")
+    if not isinstance(facts, dict):
+        found = "the decoder gave an answer of an unknown kind"
+        raise _refused(called, Cause.BAD_ANSWER, found, _EXPORT)
+    return SandboxResult(facts=facts, blobs=tuple(answer.blobs), log="")
 
 
 def _unanswered(

@@ -33,11 +33,11 @@ _SUFFIXES: Final = {
 }
 # Endings that promise something else; any other ending promises nothing (`photo.php`).
 # fmt: off
-_FOREIGN_SUFFIXES: Final = frozenset({
+FOREIGN_SUFFIXES: Final = frozenset({
     ".gif", ".svg", ".svgz", ".tif", ".tiff", ".bmp", ".avif", ".heic", ".heif", ".jxl", ".jp2",
     ".j2k", ".ico", ".psd", ".eps", ".ai", ".exr", ".hdr", ".tga", ".pdf", ".mp4", ".mov", ".webm",
     ".mkv", ".avi", ".m3u", ".m3u8", ".zip", ".gz", ".html", ".htm", ".xml", ".txt", ".json",
-    ".exe", ".js", ".sh",
+    ".exe", ".js", ".sh", ".wav", ".flac", ".mp3", ".aac", ".m4a", ".ogg", ".opus",
 })
 # fmt: on
 
@@ -95,11 +95,11 @@ def sniff(data: bytes, *, name: str) -> PictureFormat:
 
     The ending of `name`, where it promises a format, must be the right one.
     """
-    found = _format_of(data)
+    found = format_of(data)
     if found is None:
-        raise PayloadRefused(found=_looks_like(data), remedy=f"Send a {_ACCEPTED} picture.")
+        raise PayloadRefused(found=looks_like(data), remedy=f"Send a {_ACCEPTED} picture.")
     suffix = PurePosixPath(name).suffix.lower()
-    promised = {s for suffixes in _SUFFIXES.values() for s in suffixes} | _FOREIGN_SUFFIXES
+    promised = {s for suffixes in _SUFFIXES.values() for s in suffixes} | FOREIGN_SUFFIXES
     if suffix in promised and suffix not in _SUFFIXES[found]:
         raise PayloadRefused(
             found=f"it is called {suffix} but holds a {_NAMES[found]} picture",
@@ -108,7 +108,8 @@ def sniff(data: bytes, *, name: str) -> PictureFormat:
     return found
 
 
-def _format_of(data: bytes) -> PictureFormat | None:
+def format_of(data: bytes) -> PictureFormat | None:
+    """Return the picture format that `data` begins as, if it is one that is decoded."""
     if data.startswith(png.MAGIC):
         return PictureFormat.PNG
     if data.startswith(jpeg.MAGIC):
@@ -116,7 +117,8 @@ def _format_of(data: bytes) -> PictureFormat | None:
     return PictureFormat.WEBP if is_webp(data) else None
 
 
-def _looks_like(data: bytes) -> str:
+def looks_like(data: bytes) -> str:
+    """Return a clause that says what bytes look like which nobody takes."""
     if not data:
         return "it is empty"
     if data[4:8] == b"ftyp":
