@@ -27,6 +27,60 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return Path(report["out"])
 
 
+def test_a_report_is_written_again_for_a_job_or_its_folder_with_the_same_figures(
+    made: Path,
+) -> None:
+    studio = Studio(made.parents[1], f"sqlite:///{made.parents[1]}/a.db")
+    before = (made / "report.json").read_text()
+    (made / "report.html").unlink()
+
+    by_folder = studio.run("report", made)
+    by_id = studio.run("report", made.name, "--json")
+
+    assert by_folder.stdout.split() == [f"{made.name}:", "delivered", str(made / "report.html")]
+    assert (made / "report.html").is_file()
+    assert json.loads(by_id.stdout) == json.loads(before)
+    assert (made / "report.json").read_text() == before
+
+
+def test_a_job_that_is_not_there_has_no_report(tmp_path: Path) -> None:
+    studio = Studio(tmp_path, f"sqlite:///{tmp_path}/a.db")
+
+    done = studio.run("report", "job_nowhere")
+
+    assert done.returncode == 1
+    assert "there is none by that id here" in done.stderr
+
+
+def test_each_shot_keeps_a_small_picture_so_that_nobody_decodes_it_again(made: Path) -> None:
+    report = json.loads((made / "report.json").read_text())
+
+    kept = {each["shot"]: each["thumbnail"] for each in report["segments"] if each["thumbnail"]}
+
+    blobs = made.parents[1] / "home" / "blobs" / "sha256"
+    assert set(kept) == {0, 1, 2}
+    assert all((blobs / d[:2] / d).read_bytes()[:2] == b"\xff\xd8" for d in kept.values())
+    page = (made / "report.html").read_text()
+    assert all(f'<symbol id="shot-{shot}"' in page for shot in kept)
+
+
+def test_a_refused_film_has_a_page_that_says_why_and_shows_how_far_it_got(tmp_path: Path) -> None:
+    studio = Studio(tmp_path, f"sqlite:///{tmp_path}/a.db")
+    settings = tmp_path / "strict.toml"
+    settings.write_text("[review_thresholds]\nblack_level_max = 255\nblack_ms_max = 100\n")
+    studio.environment["CINEFAB_CONFIG"] = str(settings)
+
+    report = studio.make(studio.brief(), expect=3)
+
+    page = Path(report["out"], "report.html").read_text()
+    assert "Refused by review" in page
+    assert report["failure"]["found"] in page
+    assert "No film was published." in page
+    assert "<video" not in page
+    assert page.count("<symbol") == 3
+    assert report["lineage"][-1]["kind"] == "cut"
+
+
 @pytest.fixture
 def page() -> Iterator[Page]:
     if find_browser() is None:

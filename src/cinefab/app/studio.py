@@ -137,6 +137,13 @@ class Studio:
                 raise _stopped_following(opened.job) from None
             return self._cancel(opened.job)
 
+    def report(self, job: JobId) -> Mapping[str, Any]:
+        """Write the report of a job, as it stands now, to where its film was ordered; return it.
+
+        Raises `Unavailable` if there is no such job, `StorageUnavailable` if it cannot be put there.
+        """
+        return write_report(self.shop, load_order(self.shop, job))
+
     def serve(self, stop: threading.Event) -> None:
         """Work as a worker until `stop` is set: whatever dead workers left behind is finished.
 

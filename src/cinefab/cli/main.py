@@ -17,6 +17,7 @@ _COMMANDS: Final[Mapping[str, str]] = {
     "worker": "cinefab.cli.worker:worker",
     "verify": "cinefab.cli.verify:verify",
     "trace": "cinefab.cli.trace:trace",
+    "report": "cinefab.cli.report:report",
     "ledger": "cinefab.cli.ledger:ledger",
     "doctor": "cinefab.cli.doctor:doctor",
 }

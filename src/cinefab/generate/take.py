@@ -25,6 +25,7 @@ from cinefab.generate.windows import Window, are_joined, overlap_add, windows_fo
 from cinefab.media.encode import encode, settings_for
 from cinefab.media.frames import Frame
 from cinefab.media.still import write_jpeg
+from cinefab.media.thumbnail import thumbnail
 from cinefab.store.file_digest import file_sha256
 
 Report = Callable[[Json], None]
@@ -59,7 +60,8 @@ def make_takes(argument: Mapping[str, Any], report: Report) -> Json:
     parts share), `quality`, and `parts`, each with `key`, `part`, `first_frame`, `frames` and the
     `path` to write; `extent` are the shot's first frame and its end, those of the parts if it is
     left out. With `finish`, frames go through that before they are encoded, and what it
-    spent is returned, too. Raises `ContractMismatch` when the model does not keep its contract.
+    spent is returned, too. Of a body a small picture is left beside it, as `thumbnail`: nobody has
+    to decode the film again to show what it is. Raises `ContractMismatch` when the model does not keep its contract.
     """
     backend, load_us = _backend(argument["entry"])
     finish = _finish(argument.get("finish"))
@@ -86,8 +88,12 @@ def make_takes(argument: Mapping[str, Any], report: Report) -> Json:
         for part in run:
             path = Path(part["path"])
             path.parent.mkdir(parents=True, exist_ok=True)
+            still = Path(part["path"]).with_suffix(".jpg")
+            shown = counted(islice(frames, part["frames"]))
+            if Part(part["part"]) is Part.BODY:
+                shown = _seen(shown, middle=part["frames"] // 2, still=still)
             encoded = encode(
-                counted(islice(frames, part["frames"])),
+                shown,
                 path,
                 size=request.size,
                 fps=request.fps,
@@ -100,6 +106,7 @@ def make_takes(argument: Mapping[str, Any], report: Report) -> Json:
                     "digest": file_sha256(path),
                     "size_bytes": encoded.size_bytes,
                     "frames": encoded.frames,
+                    "thumbnail": str(still) if Part(part["part"]) is Part.BODY else None,
                 }
             )
         # Only at its end does a model show that it made too many.
@@ -190,6 +197,13 @@ def _finish(document: Mapping[str, Any] | None) -> Finish | None:
     module, _, name = document["entry"].partition(":")
     finish: Finish = getattr(importlib.import_module(module), name)(document["effects"])
     return finish
+
+
+def _seen(frames: Iterator[Frame], *, middle: int, still: Path) -> Iterator[Frame]:
+    for index, frame in enumerate(frames):
+        if index == middle:
+            still.write_bytes(thumbnail(frame))
+        yield frame
 
 
 def _spent(finish: Finish | None) -> dict[str, Json]:

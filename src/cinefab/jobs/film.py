@@ -17,7 +17,13 @@ from typing import Any, Final, TypeVar
 import sqlalchemy as sa
 
 from cinefab.core.canonical import Json
-from cinefab.core.errors import Cancelled, CinefabError, RefusedByReview, StorageUnavailable
+from cinefab.core.errors import (
+    Cancelled,
+    CinefabError,
+    RefusedByReview,
+    StorageUnavailable,
+    Unavailable,
+)
 from cinefab.core.ids import JobId
 from cinefab.core.plan import Plan, PlannedShot, PlannedTransition
 from cinefab.engine.durable import step
@@ -157,13 +163,19 @@ async def _package(
 
 
 def load_order(shop: Workshop, job: JobId) -> Order:
-    """Return what a job was asked for."""
+    """Return what a job was asked for; raise `Unavailable` if there is no such job."""
     with shop.recorder.db.read() as connection:
         row = connection.execute(
             sa.select(brief_table.c.document, job_table.c.out)
             .join_from(job_table, brief_table)
             .where(job_table.c.tenant_id == shop.tenant, job_table.c.public_id == job)
-        ).one()
+        ).first()
+    if row is None:
+        raise Unavailable(
+            attempted=f"find the job {job}",
+            found="there is none by that id here",
+            remedy="Give its id (job_…) or its folder, and the --db it was made in.",
+        )
     return Order(job=job, brief=brief_from_document(json.loads(row.document)), out=Path(row.out))
 
 

@@ -149,7 +149,7 @@ def _keep(
             kind="segment",
             media_type="video/mp4",
             size_bytes=part["size_bytes"],
-            facts={"frames": part["frames"], "key": part["key"]},
+            facts={"frames": part["frames"], "key": part["key"], **_thumbnail(shop, part)},
         )
         assets.append(NewAsset(content=content, lineage=lineage))
     facts = TakeFacts(
@@ -197,6 +197,16 @@ def _keep(
 def _spent(value: Mapping[str, Any]) -> dict[str, Json]:
     # Only where there are effects: stages of before keep their form.
     return {"effects": value["effects"]} if "effects" in value else {}
+
+
+def _thumbnail(shop: Workshop, part: Mapping[str, Any]) -> dict[str, Json]:
+    """Return what the segment's record says of its small picture, which is no asset of its own."""
+    if part.get("thumbnail") is None:
+        return {}
+    path = Path(part["thumbnail"])
+    digest = shop.blobs.put_file(path)
+    path.unlink(missing_ok=True)
+    return {"thumbnail": digest}
 
 
 def _made(part: Mapping[str, Any]) -> Json:

@@ -8,8 +8,8 @@ from typing import Any
 
 from cinefab.core.canonical import Sha256
 from cinefab.core.errors import ContractMismatch, CredentialsInvalid, StorageUnavailable
+from cinefab.core.plan import Part
 from cinefab.deliver.page.page import Media, write_page
-from cinefab.jobs.report_timeline import bodies_of
 from cinefab.jobs.workshop import Workshop
 
 _LOST = (ContractMismatch, CredentialsInvalid, StorageUnavailable)
@@ -33,15 +33,21 @@ def write_report_page(shop: Workshop, report: Mapping[str, Any], path: Path) -> 
 
 
 def _shot_pictures(shop: Workshop, report: Mapping[str, Any]) -> dict[int, bytes]:
-    from cinefab.media.thumbnail import keyframe_thumbnail  # noqa: PLC0415 - codecs, once all is made
+    bodies = [each for each in report["segments"] if each["part"] == Part.BODY]
+    found = {
+        each["shot"]: _picture(shop, each["thumbnail"]) or _decoded(shop, each) for each in bodies
+    }
+    return {shot: picture for shot, picture in found.items() if picture is not None}
 
-    pictures: dict[int, bytes] = {}
-    for shot, digest in bodies_of(report["segments"]).items():
-        try:
-            pictures[shot] = keyframe_thumbnail(shop.blobs.local_path(digest))
-        except _LOST:
-            continue
-    return pictures
+
+def _decoded(shop: Workshop, body: Mapping[str, Any]) -> bytes | None:
+    # Ten times as dear as one that is kept: for what was made without one, or lost it.
+    from cinefab.media.thumbnail import keyframe_thumbnail  # noqa: PLC0415 - codecs, and seldom
+
+    try:
+        return keyframe_thumbnail(shop.blobs.local_path(Sha256(body["sha256"])))
+    except _LOST:
+        return None
 
 
 def _picture(shop: Workshop, digest: str | None) -> bytes | None:

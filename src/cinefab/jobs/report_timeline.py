@@ -6,7 +6,7 @@ transition, and say so by their part.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import accumulate
 from typing import Any
 
@@ -18,6 +18,7 @@ from cinefab.core.plan import Plan, PlannedShot
 from cinefab.generate.segments import find_segments
 from cinefab.generate.tables import take
 from cinefab.jobs.pieces import still_key
+from cinefab.provenance.assets import facts_of_assets
 from cinefab.record.commit import CommittedStage
 
 
@@ -69,6 +70,7 @@ def segments_of(
             )
         )
     }
+    facts = facts_of_assets(connection, tenant, [found.asset for found in kept.values()])
     return [
         {
             "key": segment.key,
@@ -79,6 +81,7 @@ def segments_of(
             "made_by": "run" if segment.key in run else "reuse",
             "asset": kept[segment.key].asset,
             "sha256": kept[segment.key].digest,
+            "thumbnail": facts.get(kept[segment.key].asset, {}).get("thumbnail"),
             **_origin(made.get(kept[segment.key].asset)),
         }
         for shot, first in zip(plan.shots, _starts(plan), strict=True)
@@ -117,15 +120,6 @@ def preview_of(connection: sa.Connection, plan: Plan, *, tenant: TenantId) -> Sh
     key = still_key(plan)
     found = find_segments(connection, [key], tenant=tenant).get(key)
     return None if found is None else found.digest
-
-
-def bodies_of(segments: Sequence[Mapping[str, Any]]) -> Mapping[int, Sha256]:
-    """Return the digest of each shot's body, by the shot's index, of those that exist."""
-    return {
-        segment["shot"]: Sha256(segment["sha256"])
-        for segment in segments
-        if segment["part"] == "body"
-    }
 
 
 def _starts(plan: Plan) -> list[int]:

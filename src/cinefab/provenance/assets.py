@@ -7,6 +7,7 @@ the caller asks first whether they are known.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -26,7 +27,7 @@ from cinefab.provenance.records import (
 from cinefab.provenance.signer import Signer
 from cinefab.provenance.tables import asset, edge
 
-__all__ = ["Asset", "find_asset_by_digest", "load_asset", "record_asset"]
+__all__ = ["Asset", "facts_of_assets", "find_asset_by_digest", "load_asset", "record_asset"]
 
 
 def record_asset(
@@ -119,6 +120,18 @@ def find_asset_by_digest(
         .limit(1)
     ).first()
     return None if row is None else asset_from_row(row)
+
+
+def facts_of_assets(
+    connection: sa.Connection, tenant: TenantId, public_ids: Sequence[AssetId]
+) -> Mapping[AssetId, Mapping[str, Any]]:
+    """Return what is recorded of the content of each of the tenant's assets among these."""
+    rows = connection.execute(
+        sa.select(asset.c.public_id, asset.c.facts).where(
+            asset.c.public_id.in_(public_ids), asset.c.tenant_id == tenant
+        )
+    )
+    return {AssetId(row.public_id): json.loads(row.facts) for row in rows}
 
 
 def _check_weights(public_id: AssetId, sources: tuple[SourceEdge, ...]) -> None:

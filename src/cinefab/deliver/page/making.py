@@ -92,7 +92,13 @@ def device_time(report: Report) -> Html:
     rows = [
         tag(
             "tr",
-            tag("td", tag("span", class_=f"swatch class-{name}"), " ", name.replace("_", " ")),
+            tag(
+                "td",
+                tag("span", class_=f"swatch class-{name}"),
+                " ",
+                name.replace("_", " "),
+                class_="name",
+            ),
             tag("td", known.get(name, ""), class_="soft"),
             tag("td", span_of(classes[name]), class_="n"),
             tag("td", tag("span", f"{classes[name]:,} µs", class_="num soft"), class_="n"),

@@ -1,6 +1,10 @@
 "use strict";
 // Everything works without this: it adds frame stepping, and jumps from the timeline to the film.
 (() => {
+  // Print closes nothing that belongs on paper.
+  addEventListener("beforeprint", () => {
+    for (const part of document.querySelectorAll("details[data-print]")) part.open = true;
+  });
   const film = document.getElementById("player");
   if (!film) return;
   const poster = document.querySelector(".poster");

@@ -203,7 +203,7 @@ def _kept(report: Report) -> str:
     made = f"{pieces} of its segments" if pieces else "what came in"
     return (
         f"{len(report['stages'])} finished stages and {made}: they are reused when it is ordered "
-        "again. Nothing was published."
+        "again. No film was published."
     )
 
 

@@ -20,7 +20,13 @@ _TICK_STEPS_S: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 3600)
 _NAMED_SHOTS_MAX: Final = 12
 """With more shots than this, a shot's share of the width holds its number alone."""
 
-_RULER, _PICTURES, _WORDS, _PIECES, _UNDER = 0, 20, 106, 130, 162
+_NAMED_PIECE_MIN: Final = Fraction(1, 25)
+"""A piece that is shorter than this part of the film is told by its hint alone."""
+
+_OPEN_SHOTS_MAX: Final = 20
+"""The table of a film with more shots than this is opened by whoever wants it, and in print."""
+
+_PICTURES, _WORDS, _PIECES, _UNDER = 20, 106, 130, 162
 _HEIGHT: Final = 190
 
 
@@ -71,7 +77,15 @@ def _drawing(report: Report, pictures: Mapping[int, str]) -> Html:
         *(_shot(shot, frames, fps, pictures, report) for shot in report["shots"]),
         *(_segment(each, frames, fps) for each in report["segments"]),
         *(_transition(each, frames, fps) for each in report["transitions"]),
-        tag("line", class_="playhead", x1="0", x2="0", y1=_RULER, y2=_HEIGHT, visibility="hidden"),
+        tag(
+            "line",
+            class_="playhead",
+            x1="0",
+            x2="0",
+            y1=_PICTURES - 6,
+            y2=_HEIGHT,
+            visibility="hidden",
+        ),
     ]
     names = f"{len(report['shots'])} shots, {timecode(frames, fps)} long"
     return tag(
@@ -143,7 +157,8 @@ def _segment(segment: Mapping[str, Any], frames: int, fps: Fraction) -> Html:
         y, height = _PIECES, 28
     else:
         y, height = (_UNDER if segment["part"] == "tail" else _UNDER + 13), 10
-    label = None if not body else tag("text", kind, x=6, y=18, class_="small")
+    named = body and Fraction(last - first, frames) >= _NAMED_PIECE_MIN
+    label = tag("text", kind, x=6, y=18) if named else None
     words = f"Shot {segment['shot'] + 1}, {segment['part']}: {kind}, {last - first} frames"
     block = tag(
         "svg",
@@ -164,7 +179,9 @@ def _transition(transition: Mapping[str, Any], frames: int, fps: Fraction) -> Ht
     block = tag(
         "svg",
         tag("rect", width="100%", height="100%", class_=f"piece blend {kind}"),
-        tag("text", transition["kind"], x="50%", y=18, text_anchor="middle", class_="small"),
+        tag("text", transition["kind"], x="50%", y=18, text_anchor="middle")
+        if Fraction(transition["frames"], frames) >= _NAMED_PIECE_MIN / 2
+        else None,
         tag("title", words),
         x=percent(Fraction(transition["first_frame"], frames)),
         y=_PIECES,
@@ -183,8 +200,13 @@ def _table(report: Report, pictures: Mapping[int, str]) -> Html:
     numeric = {"In", "Frames", "Seed"}
     titles = [tag("th", name, class_="n" if name in numeric else None) for name in head]
     groups = [_group(shot, report, pictures) for shot in report["shots"]]
+    table = tag("table", tag("thead", tag("tr", titles)), groups, class_="pieces")
     return tag(
-        "div", tag("table", tag("thead", tag("tr", titles)), groups, class_="pieces"), class_="wide"
+        "details",
+        tag("summary", f"All {len(report['segments']) + len(report['transitions'])} pieces"),
+        tag("div", table, class_="wide"),
+        open=len(report["shots"]) <= _OPEN_SHOTS_MAX,
+        data_print=True,
     )
 
 
@@ -197,9 +219,9 @@ def _group(shot: Mapping[str, Any], report: Report, pictures: Mapping[int, str])
     ]
     words = [
         tag("b", f"Shot {index + 1}"),
-        "  ",
+        " · ",
         quantity(f"{float(shot['frames'] / fps):g}", "s"),
-        "  ",
+        " · " if shot["caption"] else None,
         said(shot["caption"] or "", class_="caption"),
         said(shot["prompt"], class_="prompt") if shot["prompt"] else None,
     ]
