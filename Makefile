@@ -38,6 +38,7 @@ bench: $(VENV)/.core
 	$(BIN)/python bench/join.py
 	$(BIN)/python bench/ledger.py
 	$(BIN)/python bench/provenance.py
+	$(BIN)/python bench/report.py
 
 lock:
 	requirements/lock
