@@ -36,6 +36,7 @@ bench: $(VENV)/.core
 	$(BIN)/python bench/render.py
 	$(BIN)/python bench/job.py
 	$(BIN)/python bench/join.py
+	$(BIN)/python bench/effects.py
 	$(BIN)/python bench/ledger.py
 	$(BIN)/python bench/provenance.py
 	$(BIN)/python bench/report.py

@@ -20,12 +20,17 @@ from cinefab.media.frames import Frame
 from cinefab.media.still import write_png
 
 SETTINGS: dict[str, list[dict[str, Any]]] = {
+    "captions": [{"cues": [{"start_ms": 200, "end_ms": 900, "lines": ["Poured", "slowly"]}]}],
+    "denoise": [{"strength": 0.6}, {}],
     "grade": [
         {"slope": [1.1, 1, 0.9], "offset": [0, 0.02, 0], "power": [1, 0.9, 1.2], "saturation": 0.8},
         {"lut": {"file": "look.cube"}},
     ],
+    "interpolate": [{"factor": 2}, {"factor": 3}],
     "overlay": [{"logo": "mark", "corner": "bottom-left", "width": 0.3, "opacity": 0.7}],
     "sharpen": [{"amount": 1.2}, {}],
+    "stabilise": [{"strength": 0.8, "margin": 0.08}],
+    "upsample": [{"factor": 2}, {"factor": 3, "detail": 0.3}],
 }
 
 

@@ -73,7 +73,7 @@ class Grade:
 
     def need(self, settings: Mapping[str, Any], /) -> EffectNeed:
         """Return what it asks of its frames: nothing but themselves."""
-        return EffectNeed(cost_us_per_megapixel=26_000 if settings.get("lut") else 18_000)
+        return EffectNeed(cost_us_per_megapixel=55_000 if settings.get("lut") else 18_000)
 
     def check(self, settings: Mapping[str, Any], files: Mapping[str, Path], /) -> None:
         """Raise `BriefInvalid` for a table that cannot be read, with the line."""

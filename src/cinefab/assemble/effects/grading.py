@@ -19,7 +19,7 @@ from cinefab.media.lut import Table
 _STEPS: Final = 16_384
 """Samples of a channel's curve; between them it is read linearly, to far below a code value."""
 
-_NO_CUBE: Final = np.zeros((2, 2, 2, 3), np.float32)
+_NO_CUBE: Final = np.zeros(24, np.float32)
 
 
 class Grader:
@@ -81,7 +81,7 @@ class Grader:
             ).astype(np.float32)
             return
         edge = table.edge
-        self._cube = np.ascontiguousarray(table.values.reshape(edge, edge, edge, 3))
+        self._cube = np.ascontiguousarray(table.values.reshape(-1))
         self._low = low.astype(np.float32)
         self._scale = ((edge - 1) / (high - low)).astype(np.float32)
 
@@ -123,7 +123,7 @@ def _grade(
     scale: NDArray[np.float32],
 ) -> None:
     rows, columns = blue.shape
-    last = np.int32(cube.shape[0] - 1)
+    last = np.int32(round((cube.size // 3) ** (1 / 3)) - 1)
     for y in range(rows):
         for x in range(columns):
             from_blue = (np.float32(blue[y, x]) - np.float32(128)) * np.float32(1 / 224)
@@ -181,28 +181,30 @@ def _in_cube(
     j = min(np.int32(at_g), last - 1)
     k = min(np.int32(at_b), last - 1)
     x, y, z = at_r - np.float32(i), at_g - np.float32(j), at_b - np.float32(k)
+    edge = np.uint64(last + 1)
+    along_x, along_y, along_z = np.uint64(3), np.uint64(3) * edge, np.uint64(3) * edge * edge
+    corner = (np.uint64(k) * edge + np.uint64(j)) * edge + np.uint64(i)
+    corner *= np.uint64(3)
     # From the corner nearest to black to the one nearest to white, along the largest part first.
-    i1, j1, k1 = i, j, k
-    if x >= y and x >= z:
-        i1, first = i + 1, x
-        j2, k2 = (j + 1, k) if y >= z else (j, k + 1)
-        i2, second, third = i + 1, max(y, z), min(y, z)
-    elif y >= z:
-        j1, first = j + 1, y
-        i2, k2 = (i + 1, k) if x >= z else (i, k + 1)
-        j2, second, third = j + 1, max(x, z), min(x, z)
-    else:
-        k1, first = k + 1, z
-        i2, j2 = (i + 1, j) if x >= y else (i, j + 1)
-        k2, second, third = k + 1, max(x, y), min(x, y)
-    w0, w1 = np.float32(1) - first, first - second
-    w2, w3 = second - third, third
-    out_r = w0 * cube[k, j, i, 0] + w1 * cube[k1, j1, i1, 0]
-    out_r += w2 * cube[k2, j2, i2, 0] + w3 * cube[k + 1, j + 1, i + 1, 0]
-    out_g = w0 * cube[k, j, i, 1] + w1 * cube[k1, j1, i1, 1]
-    out_g += w2 * cube[k2, j2, i2, 1] + w3 * cube[k + 1, j + 1, i + 1, 1]
-    out_b = w0 * cube[k, j, i, 2] + w1 * cube[k1, j1, i1, 2]
-    out_b += w2 * cube[k2, j2, i2, 2] + w3 * cube[k + 1, j + 1, i + 1, 2]
+    if x < y:
+        x, y = y, x
+        along_x, along_y = along_y, along_x
+    if y < z:
+        y, z = z, y
+        along_y, along_z = along_z, along_y
+    if x < y:
+        x, y = y, x
+        along_x, along_y = along_y, along_x
+    second = corner + along_x
+    third = second + along_y
+    fourth = third + along_z
+    w0, w1, w2 = np.float32(1) - x, x - y, y - z
+    one, two = np.uint64(1), np.uint64(2)
+    out_r = w0 * cube[corner] + w1 * cube[second] + w2 * cube[third] + z * cube[fourth]
+    out_g = w0 * cube[corner + one] + w1 * cube[second + one]
+    out_g += w2 * cube[third + one] + z * cube[fourth + one]
+    out_b = w0 * cube[corner + two] + w1 * cube[second + two]
+    out_b += w2 * cube[third + two] + z * cube[fourth + two]
     return (
         min(max(out_r, np.float32(0)), np.float32(1)),
         min(max(out_g, np.float32(0)), np.float32(1)),
