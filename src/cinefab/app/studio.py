@@ -16,6 +16,7 @@ from typing import Any, Final, Self
 from cinefab.app.plugins import FoundOnDemand, find_plugins, load_plugin
 from cinefab.app.settings import Settings
 from cinefab.app.warmth import Warmth
+from cinefab.app.watching import Watchable, watchable
 from cinefab.core.brief import Brief
 from cinefab.core.canonical import Json
 from cinefab.core.clock import SystemClock
@@ -37,14 +38,19 @@ from cinefab.jobs.cancelling import cancel_job, fail_job, failure_of
 from cinefab.jobs.caretaking import Caretaker, is_made_elsewhere
 from cinefab.jobs.delivering import write_report
 from cinefab.jobs.door import Opened, open_job
-from cinefab.jobs.film import WORKFLOW, load_order, register_film
+from cinefab.jobs.film import WORKFLOW, register_film
+from cinefab.jobs.gating import decide, expire_overdue, find_waiting, waiting_items
 from cinefab.jobs.report import build_report
+from cinefab.jobs.rounds import current_workflow, load_order
 from cinefab.jobs.stages import CPU
+from cinefab.jobs.status import ENDED, JobStatus, find_status
 from cinefab.jobs.workshop import FoundCheck, FoundEffect, Model, Progress, Workshop
 from cinefab.media.encode import encoder_version
 from cinefab.media.machine import machine_signature
 from cinefab.provenance.authority import open_authority
 from cinefab.record.commit import Recorder
+from cinefab.review.gate import Choice
+from cinefab.review.items import Decision, Item
 from cinefab.review.thresholds import thresholds_from
 from cinefab.schedule.slots import Slots
 from cinefab.store.blobs import Blobs
@@ -144,6 +150,36 @@ class Studio:
         """
         return write_report(self.shop, load_order(self.shop, job))
 
+    def waiting(self) -> tuple[Item, ...]:
+        """Return what waits for a person, the soonest due first; what is overdue is ended first."""
+        self._end_overdue()
+        return waiting_items(self.shop)
+
+    def watchable(self, item: Item) -> Watchable:
+        """Return where the cut and the frame that a person is asked about can be seen."""
+        return watchable(self.settings, self.shop.blobs, item)
+
+    def decide(self, subject: str, choice: Choice, *, reason: str) -> tuple[Item, Decision]:
+        """Answer what was asked about a film, named by its job or by the item that waits.
+
+        Raises `NothingToDecide` where there is nothing to answer, any more or at all.
+        """
+        self._end_overdue()
+        item = find_waiting(self.shop, subject)
+        made = decide(self.shop, item, choice, by=self.shop.principal, reason=reason)
+        self._report(item.job)
+        return item, made
+
+    def go_on(self, job: JobId, *, stop: threading.Event) -> Mapping[str, Any]:
+        """Make a job that was let go on, or wait until another worker has; return its report.
+
+        When `stop` is set, `Cancelled` is raised and the job is left to the next worker.
+        """
+        try:
+            return self._finish(job, stop)
+        except KeyboardInterrupt:
+            raise _stopped_following(job) from None
+
     def serve(self, stop: threading.Event) -> None:
         """Work as a worker until `stop` is set: whatever dead workers left behind is finished.
 
@@ -182,35 +218,51 @@ class Studio:
     def _notice_lost(self) -> None:
         self._on_lost()
 
-    def _start(self, job: JobId) -> None:
-        self.shop.durable.start(WORKFLOW, job, job)
+    def _start(self, workflow: str) -> None:
+        self.shop.durable.start(WORKFLOW, workflow, workflow)
 
     def _finish(self, job: JobId, stop: threading.Event) -> Mapping[str, Any]:
+        while not self._rests(job):
+            self._finish_round(job, stop)
+        return build_report(self.shop, job)
+
+    def _finish_round(self, job: JobId, stop: threading.Event) -> None:
         self.launch()
-        if self.shop.durable.status(job) is Status.UNKNOWN:
-            self._start(job)
-        while not self._ended(job):
+        workflow = current_workflow(self.shop, job)
+        if self.shop.durable.status(workflow) is Status.UNKNOWN:
+            self._start(workflow)
+        while not self._ended(job, workflow):
             if stop.is_set():
                 raise KeyboardInterrupt
             if self._heartbeat.lost.is_set():
                 raise self._lost(f"make {job}")
-        return build_report(self.shop, job)
 
-    def _ended(self, job: JobId) -> bool:
+    def _rests(self, job: JobId) -> bool:
+        """Say whether a job has ended, or waits for a person, who is not kept company."""
+        self._end_overdue()
+        with self.shop.recorder.db.read() as connection:
+            status = find_status(connection, tenant=self.shop.tenant, job_id=job)
+        return status in ENDED or status is JobStatus.NEEDS_PERSON
+
+    def _end_overdue(self) -> None:
+        for expired in expire_overdue(self.shop):
+            self._report(expired)
+
+    def _ended(self, job: JobId, workflow: str) -> bool:
         durable = self.shop.durable
         try:
-            durable.result(job, timeout_s=_LOOK_EVERY_S)
+            durable.result(workflow, timeout_s=_LOOK_EVERY_S)
         except Fault as error:
             self._end_broken(job, failure_of(error))
         except StorageUnavailable as error:
             # Either it is away now, and the job goes on later, or it was away at the very end.
-            if durable.status(job) is not Status.FAILED:
+            if durable.status(workflow) is not Status.FAILED:
                 raise
             self._end_broken(job, failure_of(error))
         except WorkerLost as error:
             self._end_broken(job, failure_of(error))
         except Unavailable as error:
-            if durable.status(job) is not Status.FAILED:
+            if durable.status(workflow) is not Status.FAILED:
                 return False
             self._end_broken(job, failure_of(error))
         except CinefabError as error:

@@ -16,6 +16,7 @@ _COMMANDS: Final[Mapping[str, str]] = {
     "demo": "cinefab.cli.demo:demo",
     "worker": "cinefab.cli.worker:worker",
     "verify": "cinefab.cli.verify:verify",
+    "review": "cinefab.cli.review:review",
     "trace": "cinefab.cli.trace:trace",
     "report": "cinefab.cli.report:report",
     "ledger": "cinefab.cli.ledger:ledger",

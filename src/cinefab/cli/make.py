@@ -133,11 +133,16 @@ def _make_brief(
             )
     if report["status"] == "delivered":
         note_made(settings, wanted)
+    show_report(report, as_json=as_json)
+    return report
+
+
+def show_report(report: Mapping[str, Any], *, as_json: bool) -> None:
+    """Print what came of a job, as a person or as a script reads it."""
     if as_json:
         print_json(report)
     else:
         _summarise(report)
-    return report
 
 
 def _say(line: str) -> None:
@@ -145,6 +150,15 @@ def _say(line: str) -> None:
 
 
 def _summarise(report: Mapping[str, Any]) -> None:
+    if report["status"] == "needs_person":
+        asked = report["asked"]
+        click.echo(
+            f"cinefab: waits for a person until {asked['due']}: {asked['question']}", err=True
+        )
+        click.echo(
+            "cinefab: see it with: cinefab review ls; then approve, reject or send-back", err=True
+        )
+        return
     if report["status"] != "delivered":
         failure = report["failure"] or {}
         what = ": ".join(failure[key] for key in ("attempted", "found") if failure.get(key))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 
-from cinefab.core.units import BasisPoints, Uusd
+from cinefab.core.units import US_PER_S, BasisPoints, Uusd
 
 
 class Quality(StrEnum):
@@ -59,6 +59,20 @@ class Role(StrEnum):
     LOGO = "logo"
 
 
+class ReviewMode(StrEnum):
+    """Who passes a film: its checks alone, or a person after them."""
+
+    AUTOMATIC = "automatic"
+    REQUIRED = "required"
+
+
+class Queue(StrEnum):
+    """Where a film waits for a person; from `STRICT` nothing passes without a written reason."""
+
+    STANDARD = "standard"
+    STRICT = "strict"
+
+
 @dataclass(frozen=True, slots=True)
 class Size:
     """A picture's size in pixels, both even."""
@@ -97,7 +111,10 @@ class EffectOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shot:
-    """A stretch of the timeline as it was asked for; the length includes half its transitions."""
+    """A stretch of the timeline as it was asked for; the length includes half its transitions.
+
+    `seed` is its own where it differs from the film's.
+    """
 
     length_ms: int
     prompt: str = ""
@@ -107,6 +124,7 @@ class Shot:
     transition: Transition = Transition()
     voice: str = ""
     effects: tuple[EffectOrder, ...] = ()
+    seed: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +174,19 @@ class RightsSource:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Review:
+    """Whether a person must look, in which queue, and how long the film waits for one.
+
+    The time counts from the moment at which the film begins to wait; who asks is either the brief
+    or a check that cannot decide alone.
+    """
+
+    mode: ReviewMode = ReviewMode.AUTOMATIC
+    within_us: int = 86_400 * US_PER_S
+    queue: Queue = Queue.STANDARD
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Brief:
     """Everything that was asked for; either `prompt` or `shots` says what to show."""
 
@@ -174,3 +205,4 @@ class Brief:
     rights: tuple[RightsSource, ...] = ()
     labels: tuple[tuple[str, str], ...] = ()
     effects: tuple[EffectOrder, ...] = ()
+    review: Review = Review()

@@ -5,6 +5,7 @@
     │   └── ReferenceRefused    a reference is missing, forbidden, private, broken or hostile
     ├── BudgetTooSmall          the work would cost more than may be spent
     ├── RefusedByReview         a check failed and no refinement is worth its price
+    ├── NothingToDecide         no person is asked, any more or at all, or not in this way
     ├── Cancelled               somebody asked for the work to stop
     ├── ContractMismatch        a plug-in does not keep what its contract promises
     ├── Unavailable             something the work needs is not there
@@ -75,6 +76,10 @@ class BudgetTooSmall(CinefabError):
 
 class RefusedByReview(CinefabError):
     """A check failed and no refinement is worth its price."""
+
+
+class NothingToDecide(CinefabError):
+    """An answer that nobody asked for, that comes too late, or that is not complete."""
 
 
 class Cancelled(CinefabError):

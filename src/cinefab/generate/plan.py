@@ -205,10 +205,11 @@ class _Taker:
                 fps=self.brief.output.fps,
             )
         )
+        seed = self.brief.seed if shot.seed is None else shot.seed
         return PlannedShot(
             index=index,
             frames=frames,
-            seed=self.brief.seed,
+            seed=seed,
             input=given,
             references=names,
             segments=tuple(
@@ -217,6 +218,7 @@ class _Taker:
                     span,
                     index=index,
                     frames=frames,
+                    seed=seed,
                     given=given,
                     used=prepared,
                     extent=extent,
@@ -234,6 +236,7 @@ class _Taker:
         *,
         index: int,
         frames: int,
+        seed: int,
         given: Mapping[str, Any],
         used: Sequence[PreparedReference],
         extent: range,
@@ -267,7 +270,7 @@ class _Taker:
             key=segment_key(
                 versions=self.versions,
                 input=given,
-                seed=self.brief.seed,
+                seed=seed,
                 size=size,
                 fps=self.brief.output.fps,
                 first_frame=span.start,

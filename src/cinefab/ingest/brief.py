@@ -23,6 +23,7 @@ from cinefab.core.brief import (
     Output,
     PartyShare,
     Reference,
+    Review,
     RightsSource,
     Role,
     Shot,
@@ -36,6 +37,7 @@ from cinefab.core.units import US_PER_S, WHOLE_BP, BasisPoints, Uusd
 from cinefab.ingest.brief_document import brief_document, brief_from_document
 from cinefab.ingest.brief_overrides import apply_overrides
 from cinefab.ingest.brief_problems import Problem, invalid, problems_of
+from cinefab.ingest.brief_scalars import duration_us
 from cinefab.ingest.brief_schema import (
     FILM_MS_MAX,
     BriefDocument,
@@ -48,14 +50,6 @@ __all__ = ["brief_document", "brief_from_document", "brief_schema", "load_brief"
 
 LOGO_NAME: Final = "logo"
 """What a logo is called that the brand brings as a file or URL."""
-
-_UNIT_US: Final = {
-    "s": US_PER_S,
-    "m": 60 * US_PER_S,
-    "h": 3600 * US_PER_S,
-    "d": 86_400 * US_PER_S,
-}
-_DURATION: Final = re.compile(r"([0-9]{1,6}[smhd])+")
 
 
 def parse_brief(text: str, *, origin: str, now_us: int, overrides: Sequence[str] = ()) -> Brief:
@@ -258,6 +252,7 @@ def _brief(written: BriefDocument, *, now_us: int) -> Brief:
                 ),
                 voice=shot.voice,
                 effects=tuple(shot.effects),
+                seed=shot.seed,
             )
             for shot in written.shots
         ),
@@ -283,6 +278,11 @@ def _brief(written: BriefDocument, *, now_us: int) -> Brief:
         rights=_rights(written),
         labels=tuple(written.labels.items()),
         effects=tuple(written.effects),
+        review=Review(
+            mode=written.review.mode,
+            within_us=written.review.within_us,
+            queue=written.review.queue,
+        ),
     )
 
 
@@ -328,9 +328,9 @@ def _is_location(text: str) -> bool:
 
 def _deadline_us(text: str, *, now_us: int) -> int | None:
     """Return the deadline in UTC microseconds, or None where `text` says no time."""
-    if _DURATION.fullmatch(text):
-        parts = re.findall(r"([0-9]+)([smhd])", text)
-        return now_us + sum(int(count) * _UNIT_US[unit] for count, unit in parts)
+    length_us = duration_us(text)
+    if length_us is not None:
+        return now_us + length_us
     try:
         due = datetime.fromisoformat(text)
         if due.utcoffset() is None:

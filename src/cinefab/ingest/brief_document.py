@@ -17,7 +17,10 @@ from cinefab.core.brief import (
     Output,
     PartyShare,
     Quality,
+    Queue,
     Reference,
+    Review,
+    ReviewMode,
     RightsSource,
     Role,
     Shot,
@@ -77,6 +80,14 @@ def brief_document(brief: Brief) -> dict[str, Json]:
     # Said only where there are some, so that briefs of before keep their digests.
     if brief.effects:
         document["effects"] = _effects_document(brief.effects)
+    # What is younger than the format is written only where it says something, so that a brief
+    # without it keeps the digest it always had.
+    if brief.review != Review():
+        document["review"] = {
+            "mode": brief.review.mode.value,
+            "within_us": brief.review.within_us,
+            "queue": brief.review.queue.value,
+        }
     return document
 
 
@@ -121,6 +132,17 @@ def brief_from_document(document: Json) -> Brief:
         rights=tuple(_source(source) for source in stored["rights"]),
         labels=tuple((name, value) for name, value in stored["labels"]),
         effects=_effects(stored),
+        review=_review(stored.get("review")),
+    )
+
+
+def _review(stored: dict[str, Any] | None) -> Review:
+    if stored is None:
+        return Review()
+    return Review(
+        mode=ReviewMode(stored["mode"]),
+        within_us=stored["within_us"],
+        queue=Queue(stored["queue"]),
     )
 
 
@@ -139,6 +161,8 @@ def _shot_document(shot: Shot) -> dict[str, Json]:
     }
     if shot.effects:
         document["effects"] = _effects_document(shot.effects)
+    if shot.seed is not None:
+        document["seed"] = shot.seed
     return document
 
 
@@ -155,6 +179,7 @@ def _shot(stored: dict[str, Any]) -> Shot:
         ),
         voice=stored["voice"],
         effects=_effects(stored),
+        seed=stored.get("seed"),
     )
 
 

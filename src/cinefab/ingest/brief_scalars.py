@@ -22,7 +22,7 @@ from pydantic import (
 
 from cinefab.core.brief import EffectOrder
 from cinefab.core.effect import is_file, settings_text
-from cinefab.core.units import UUSD_PER_USD
+from cinefab.core.units import US_PER_S, UUSD_PER_USD
 from cinefab.ingest.brief_text import describe
 
 SIDE_MIN: Final = 64
@@ -36,6 +36,12 @@ _NTSC: Final = {
     Decimal("59.94"): Fraction(60000, 1001),
 }
 _FPS_MIN, _FPS_MAX = 1, 60
+_UNIT_US: Final = {
+    "s": US_PER_S,
+    "m": 60 * US_PER_S,
+    "h": 3600 * US_PER_S,
+    "d": 86_400 * US_PER_S,
+}
 
 
 class FieldRefused(ValueError):
@@ -97,6 +103,25 @@ def _uusd(value: object) -> int:
             "Write at most six decimals: a millionth is the least.",
         )
     return int(usd * UUSD_PER_USD)
+
+
+def _length_us(least_us: int, most_us: int, written: str) -> BeforeValidator:
+    def parse(value: object) -> int:
+        remedy = f"Write a length between {written}, such as 30m, 24h or 1h30m."
+        us = duration_us(value) if isinstance(value, str) else None
+        if us is None or not least_us <= us <= most_us:
+            raise FieldRefused(f"found {describe(value)}", remedy)
+        return us
+
+    return BeforeValidator(parse)
+
+
+def duration_us(text: str) -> int | None:
+    """Return a length such as `90s`, `1h30m` or `2d` in microseconds, or None for other text."""
+    if not re.fullmatch(r"([0-9]{1,6}[smhd])+", text):
+        return None
+    parts = re.findall(r"([0-9]+)([smhd])", text)
+    return sum(int(count) * _UNIT_US[unit] for count, unit in parts)
 
 
 def _colour(value: object) -> str:
@@ -195,6 +220,11 @@ Dollars = Annotated[
             ]
         }
     ),
+]
+ReviewTime = Annotated[
+    int,
+    _length_us(US_PER_S, 30 * 86_400 * US_PER_S, "1s and 30d"),
+    WithJsonSchema({"type": "string", "pattern": "^([0-9]{1,6}[smhd])+$"}),
 ]
 Colour = Annotated[
     str,

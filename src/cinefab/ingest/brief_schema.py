@@ -20,7 +20,16 @@ from pydantic import (
     model_validator,
 )
 
-from cinefab.core.brief import Camera, Quality, Role, Tier, TransitionKind
+from cinefab.core.brief import (
+    Camera,
+    Quality,
+    Queue,
+    Review,
+    ReviewMode,
+    Role,
+    Tier,
+    TransitionKind,
+)
 from cinefab.core.units import WHOLE_BP
 from cinefab.ingest.brief_scalars import (
     Colour,
@@ -33,6 +42,7 @@ from cinefab.ingest.brief_scalars import (
     Label,
     Location,
     ReferenceName,
+    ReviewTime,
     Seconds,
     Side,
     TransitionSeconds,
@@ -79,6 +89,10 @@ def _expand_reference(value: object) -> object:
 
 def _expand_transition(value: object) -> object:
     return {"kind": value} if isinstance(value, str) else value
+
+
+def _expand_review(value: object) -> object:
+    return {"mode": value} if isinstance(value, str) else value
 
 
 def _expand_size(value: object) -> object:
@@ -188,6 +202,8 @@ class ShotDocument(_Document):
         default_factory=list, max_length=16, examples=[[{"sharpen": {"amount": 0.4}}]]
     )
     """Effects on its picture, in order, before those of the whole film."""
+    seed: int | None = Field(default=None, ge=0, le=2**53 - 1)
+    """Where its chance starts, if not where the film's does."""
 
 
 class SizeDocument(_Document):
@@ -279,6 +295,29 @@ class RightsDocument(_Document):
     """One entry for each reference that somebody holds rights in."""
 
 
+class ReviewDocument(_Document):
+    """Who passes the film, and how long it waits for a person."""
+
+    model_config = ConfigDict(
+        title="Review",
+        json_schema_extra=_or_text(
+            "Review", "Who passes the film: " + ", ".join(ReviewMode), ["required"]
+        ),
+    )
+
+    mode: Annotated[ReviewMode, Field(strict=False)] = ReviewMode.AUTOMATIC
+    """automatic: its checks pass it; required: a person must approve it as well."""
+    within_us: ReviewTime = Field(
+        default_factory=lambda: Review().within_us,
+        validation_alias="within",
+        examples=["24h", "30m"],
+        json_schema_extra={"default": "24h"},
+    )
+    """How long it waits for a person before it is given up, unpublished."""
+    queue: Annotated[Queue, Field(strict=False)] = Queue.STANDARD
+    """Where it waits; from strict it passes only with a written reason."""
+
+
 def _mapping_or_list(value: object) -> str | None:
     if isinstance(value, dict):
         return "mapping"
@@ -346,3 +385,7 @@ class BriefDocument(_Document):
         default_factory=list, max_length=16, examples=[[{"grade": {"saturation": 0.9}}]]
     )
     """Effects on every shot's picture, in order."""
+    review: Annotated[ReviewDocument, BeforeValidator(_expand_review)] = Field(
+        default_factory=ReviewDocument
+    )
+    """Who passes it: its checks alone, or a person after them."""

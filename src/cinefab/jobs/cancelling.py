@@ -11,6 +11,7 @@ from cinefab.core.units import DeviceUs
 from cinefab.economics.leases import open_leases_of, open_leases_of_job
 from cinefab.economics.ledger import absorb_lost_lease
 from cinefab.engine.wire import Fault
+from cinefab.jobs.rounds import current_workflow
 from cinefab.jobs.status import JobStatus, move_job
 from cinefab.jobs.workshop import Workshop
 from cinefab.store.schema import worker as worker_table
@@ -49,7 +50,7 @@ def cancel_job(shop: Workshop, job: JobId, *, by: str) -> bool:
                     now_us=now_us,
                 )
     if shop.durable.is_open:
-        shop.durable.cancel(job)
+        shop.durable.cancel(current_workflow(shop, job))
     return moved
 
 

@@ -2,7 +2,8 @@
 
 A dead worker's row is found by the heartbeat, once. Work can be lost beside it: a worker that was
 taken for dead, and settled, takes something up before it notices; a program dies between writing
-a job and starting it. So workers also look, now and then, for jobs that no living worker has.
+a job, or a person's answer, and starting it. So workers also look, now and then, for jobs that no
+living worker has, and for those that waited for a person in vain.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from cinefab.engine.durable import Status
 from cinefab.engine.heartbeat import process_runs, this_host
 from cinefab.engine.wire import Fault
 from cinefab.jobs.cancelling import absorb_leases_of, fail_job, failure_of
+from cinefab.jobs.delivering import write_report
+from cinefab.jobs.gating import expire_overdue
+from cinefab.jobs.rounds import current_workflow, load_order, round_of, workflow_id
 from cinefab.jobs.status import JobStatus
 from cinefab.jobs.tables import job as job_table
 from cinefab.jobs.workshop import Workshop
@@ -33,16 +37,16 @@ _RESULT_LIMIT_S: Final = 5.0
 class Caretaker:
     """One worker's care for the work of others; used by one thread, the heartbeat's.
 
-    `start` gives a job to the durable engine of this process.
+    `start` gives a workflow to the durable engine of this process.
     """
 
-    def __init__(self, shop: Workshop, *, start: Callable[[JobId], None]) -> None:
+    def __init__(self, shop: Workshop, *, start: Callable[[str], None]) -> None:
         self._shop = shop
         self._start = start
         self._host = this_host()
         self._unknown: set[WorkerId] = set()
-        self._waiting: set[JobId] = set()
-        self._broken: set[JobId] = set()
+        self._waiting: set[str] = set()
+        self._broken: set[str] = set()
 
     def take_over(self, dead: WorkerId) -> None:
         """Close a dead worker's leases and have its jobs finished; twice is as once."""
@@ -58,6 +62,7 @@ class Caretaker:
         self._adopt_strays()
         self._start_orphans()
         self._end_broken()
+        self._end_overdue()
         self._clear_scratch()
 
     def _adopt_strays(self) -> None:
@@ -79,31 +84,36 @@ class Caretaker:
         self._unknown = unknown
 
     def _start_orphans(self) -> None:
-        orphans = self._jobs_that_are(JobStatus.WAITING, Status.UNKNOWN)
-        for job in sorted(orphans & self._waiting):
-            self._start(job)
+        orphans = self._workflows(JobStatus.WAITING, Status.UNKNOWN)
+        for workflow in sorted(orphans & self._waiting):
+            self._start(workflow)
         self._waiting = orphans
 
     def _end_broken(self) -> None:
         """End the rows of jobs whose workflow is over and could not end them itself."""
-        broken = self._jobs_that_are(JobStatus.RUNNING, Status.FAILED)
-        for job in sorted(broken & self._broken):
+        broken = self._workflows(JobStatus.RUNNING, Status.FAILED)
+        for workflow in sorted(broken & self._broken):
             try:
-                self._shop.durable.result(job, timeout_s=_RESULT_LIMIT_S)
+                self._shop.durable.result(workflow, timeout_s=_RESULT_LIMIT_S)
             except (CinefabError, Fault) as error:
+                job, _ = round_of(workflow)
                 if fail_job(self._shop, job, failure_of(error)):
                     _log.warning("broken_job_ended", extra={"job": job, "found": str(error)})
         self._broken = broken
 
-    def _jobs_that_are(self, row: JobStatus, workflow: Status) -> set[JobId]:
+    def _end_overdue(self) -> None:
+        for job in expire_overdue(self._shop):
+            write_report(self._shop, load_order(self._shop, job))
+
+    def _workflows(self, row: JobStatus, workflow: Status) -> set[str]:
         with self._shop.recorder.db.read() as connection:
             found = connection.execute(
-                sa.select(job_table.c.public_id).where(
+                sa.select(job_table.c.public_id, job_table.c.round).where(
                     job_table.c.tenant_id == self._shop.tenant, job_table.c.status == row
                 )
-            ).scalars()
-            jobs = {JobId(each) for each in found}
-        return {job for job in jobs if self._shop.durable.status(job) is workflow}
+            ).all()
+        ids = {workflow_id(JobId(each.public_id), each.round) for each in found}
+        return {each for each in ids if self._shop.durable.status(each) is workflow}
 
     def _clear_scratch(self) -> None:
         folder = self._shop.scratch.parent
@@ -134,7 +144,7 @@ def is_made_elsewhere(shop: Workshop, job: JobId) -> bool:
         worker_table.c.ended_us.is_(None), worker_table.c.id != shop.worker
     )
     if shop.durable.is_open:
-        executor = shop.durable.executor(job)
+        executor = shop.durable.executor(current_workflow(shop, job))
         if executor is None or executor == shop.worker:
             return False
         alive = alive.where(worker_table.c.id == executor)

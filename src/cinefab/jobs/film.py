@@ -8,37 +8,26 @@ steps done and some not. Everything that touches the world is inside a step.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from pathlib import Path
-from typing import Any, Final, TypeVar
-
-import sqlalchemy as sa
+from typing import Any, Final, TypeAlias, TypeVar
 
 from cinefab.core.canonical import Json
-from cinefab.core.errors import (
-    Cancelled,
-    CinefabError,
-    RefusedByReview,
-    StorageUnavailable,
-    Unavailable,
-)
+from cinefab.core.errors import Cancelled, CinefabError, RefusedByReview, StorageUnavailable
 from cinefab.core.ids import JobId
 from cinefab.core.plan import Plan, PlannedShot, PlannedTransition
 from cinefab.engine.durable import step
-from cinefab.ingest.brief import brief_from_document
-from cinefab.jobs import assembling, delivering, generating, ingesting, planning, reviewing
+from cinefab.jobs import assembling, delivering, gating, generating, ingesting, planning, reviewing
+from cinefab.jobs.rounds import load_order, round_of
 from cinefab.jobs.stages import Order
 from cinefab.jobs.status import JobStatus, move_job
-from cinefab.jobs.tables import brief as brief_table
-from cinefab.jobs.tables import job as job_table
 from cinefab.jobs.workshop import Workshop
 
 _T = TypeVar("_T")
+_Round: TypeAlias = tuple[JobId, int]
 
 WORKFLOW: Final = "film"
-"""The workflow's name in the durable engine; its argument is the job's public id."""
+"""The workflow's name in the durable engine; its argument is its own id: `workflow_id`."""
 
 _log: Final = logging.getLogger(__name__)
 
@@ -58,35 +47,41 @@ _READ_PAUSE_S: Final = 0.2
 def register_film(shop: Workshop) -> None:
     """Tell the engine how films are made; before it is launched."""
 
-    async def film(job: str) -> Json:
-        return await make_film(shop, JobId(job))
+    async def film(workflow: str) -> Json:
+        job, round_number = round_of(workflow)
+        return await make_film(shop, job, round_number)
 
     shop.durable.workflow(WORKFLOW, film)
 
 
-async def make_film(shop: Workshop, job: JobId) -> Json:
-    """Run a job to its end and return how it ended: its status, and its failure if it failed.
+async def make_film(shop: Workshop, job: JobId, round_number: int = 0) -> Json:
+    """Run a job to its end, or to where a person is asked, and return how it stands.
 
     Errors of ours end the job and become its result; anything else is a fault, ends the job too,
-    and is raised for the engine to keep.
+    and is raised for the engine to keep. Where a person is asked the workflow is over: whoever
+    is given the answer starts the next round, which finds everything made.
     """
+    of = (job, round_number)
     try:
-        await _move(shop, job, "begin", JobStatus.RUNNING)
-        await _walk(shop, await _read(load_order, shop, job))
+        await _move(shop, of, "begin", JobStatus.RUNNING)
+        may_leave = await _walk(shop, await _read(load_order, shop, job, round_number))
     except RefusedByReview as error:
-        return await _end(shop, job, "refused", JobStatus.REFUSED, error.as_dict())
+        return await _end(shop, of, "refused", JobStatus.REFUSED, error.as_dict())
     except Cancelled as error:
-        return await _end(shop, job, "cancelled", JobStatus.CANCELLED, error.as_dict())
+        return await _end(shop, of, "cancelled", JobStatus.CANCELLED, error.as_dict())
     except CinefabError as error:
-        return await _end(shop, job, "failed", JobStatus.FAILED, error.as_dict())
+        return await _end(shop, of, "failed", JobStatus.FAILED, error.as_dict())
     except Exception as error:
         fault = {"error": "Fault", "found": f"{type(error).__name__}: {error}"}
-        await _end(shop, job, "fault", JobStatus.FAILED, fault)
+        await _end(shop, of, "fault", JobStatus.FAILED, fault)
         raise
-    return await _end(shop, job, "delivered", JobStatus.DELIVERED, None)
+    if not may_leave:
+        await _report(shop, of)
+        return {"job": job, "status": JobStatus.NEEDS_PERSON, "failure": None}
+    return await _end(shop, of, "delivered", JobStatus.DELIVERED, None)
 
 
-async def _walk(shop: Workshop, order: Order) -> None:
+async def _walk(shop: Workshop, order: Order) -> bool:
     references = await asyncio.gather(
         *(
             _stage(f"ingest:{reference.name}", _bound(ingesting.ingest, shop, order, reference))
@@ -122,12 +117,15 @@ async def _walk(shop: Workshop, order: Order) -> None:
     joined = await asyncio.gather(*(_transition(each) for each in blends))
     pieces = generating.all_segments(pieces, joined)
     cut = await _stage("assemble", lambda: assembling.assemble(shop, order, plan, pieces))
-    await _stage("review", lambda: reviewing.review(shop, order, plan, cut, pieces))
+    verdict = await _stage("review", lambda: reviewing.review(shop, order, plan, cut, pieces))
+    if not await _stage("gate", lambda: gating.may_leave(shop, order, plan, cut, verdict)):
+        return False
     released = await _stage(
         "deliver", lambda: delivering.deliver(shop, order, plan, cut, references)
     )
     packaged = await _package(shop, order, plan, pieces, released, planned)
     await _stage("publish", lambda: delivering.publish(shop, order, released, planned, packaged))
+    return True
 
 
 async def _package(
@@ -162,23 +160,6 @@ async def _package(
     )
 
 
-def load_order(shop: Workshop, job: JobId) -> Order:
-    """Return what a job was asked for; raise `Unavailable` if there is no such job."""
-    with shop.recorder.db.read() as connection:
-        row = connection.execute(
-            sa.select(brief_table.c.document, job_table.c.out)
-            .join_from(job_table, brief_table)
-            .where(job_table.c.tenant_id == shop.tenant, job_table.c.public_id == job)
-        ).first()
-    if row is None:
-        raise Unavailable(
-            attempted=f"find the job {job}",
-            found="there is none by that id here",
-            remedy="Give its id (job_…) or its folder, and the --db it was made in.",
-        )
-    return Order(job=job, brief=brief_from_document(json.loads(row.document)), out=Path(row.out))
-
-
 def _bound(
     body: Callable[..., Awaitable[Json]], *arguments: object
 ) -> Callable[[], Awaitable[Json]]:
@@ -199,21 +180,26 @@ async def _read(load: Callable[..., _T], *arguments: object) -> _T:
     return await asyncio.to_thread(load, *arguments)
 
 
-async def _end(shop: Workshop, job: JobId, name: str, to: JobStatus, failure: Json) -> Json:
-    ended = await _move(shop, job, name, to, failure)
+async def _end(shop: Workshop, of: _Round, name: str, to: JobStatus, failure: Json) -> Json:
+    ended = await _move(shop, of, name, to, failure)
+    await _report(shop, of)
+    return ended
 
+
+async def _report(shop: Workshop, of: _Round) -> None:
     def report() -> None:
-        delivering.write_report(shop, load_order(shop, job))
+        delivering.write_report(shop, load_order(shop, *of))
 
     try:
         await step("report", _threaded(report), attempts_max=_ATTEMPTS)
     except StorageUnavailable:
-        # The job has ended all the same; a folder that cannot be written to is no reason to wait.
-        _log.warning("report_not_written", extra={"job": job}, exc_info=True)
-    return ended
+        # It stands as it stands; a folder that cannot be written to is no reason to wait.
+        _log.warning("report_not_written", extra={"job": of[0]}, exc_info=True)
 
 
-async def _move(shop: Workshop, job: JobId, name: str, to: JobStatus, failure: Json = None) -> Json:
+async def _move(shop: Workshop, of: _Round, name: str, to: JobStatus, failure: Json = None) -> Json:
+    job, round_number = of
+
     def move() -> None:
         with shop.recorder.db.write() as connection:
             move_job(
@@ -223,6 +209,7 @@ async def _move(shop: Workshop, job: JobId, name: str, to: JobStatus, failure: J
                 to=to,
                 failure=failure,
                 now_us=shop.recorder.clock.now_us(),
+                in_round=round_number,
             )
 
     await step(name, _threaded(move), attempts_max=_MOVE_ATTEMPTS)

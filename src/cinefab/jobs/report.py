@@ -13,7 +13,7 @@ from typing import Any, Final, assert_never
 
 import sqlalchemy as sa
 
-from cinefab.core.canonical import Sha256
+from cinefab.core.canonical import Json, Sha256
 from cinefab.core.clock import iso_utc
 from cinefab.core.ids import JobId
 from cinefab.core.plan import Plan
@@ -23,7 +23,6 @@ from cinefab.economics.metrics import cost_per_delivered_minute_uusd, first_pass
 from cinefab.economics.report import JobCosts, LeaseCost, job_costs
 from cinefab.generate.plan import plan_from_document
 from cinefab.generate.tables import take
-from cinefab.ingest.brief import brief_from_document
 from cinefab.jobs.report_effects import effects_of
 from cinefab.jobs.report_origin import origin_of, references_of
 from cinefab.jobs.report_timeline import (
@@ -33,13 +32,20 @@ from cinefab.jobs.report_timeline import (
     shots_of,
     transitions_of,
 )
+from cinefab.jobs.rounds import brief_as_of
+from cinefab.jobs.stages import latest_stage
 from cinefab.jobs.status import JobStatus
-from cinefab.jobs.tables import brief as brief_table
 from cinefab.jobs.tables import job as job_table
 from cinefab.jobs.workshop import Workshop
 from cinefab.latency.stage_times import stage_times
 from cinefab.record.commit import CommittedStage, load_stages
 from cinefab.review.check import conclude
+from cinefab.review.items import (
+    decision_document,
+    decisions_of,
+    find_latest_item,
+    item_document,
+)
 from cinefab.review.results import finding_from_json, latest_findings
 
 SCHEMA: Final = "cinefab.report/1"
@@ -49,11 +55,11 @@ def build_report(shop: Workshop, job: JobId) -> dict[str, Any]:
     """Return the report of a job as it stands; of one that ended, the same each time."""
     with shop.recorder.db.read() as connection:
         row = connection.execute(
-            sa.select(job_table, brief_table.c.document)
-            .join_from(job_table, brief_table)
-            .where(job_table.c.tenant_id == shop.tenant, job_table.c.public_id == job)
+            sa.select(job_table).where(
+                job_table.c.tenant_id == shop.tenant, job_table.c.public_id == job
+            )
         ).one()
-        brief = brief_from_document(json.loads(row.document))
+        brief, _ = brief_as_of(connection, tenant=shop.tenant, job=job, round_number=row.round)
         stages = load_stages(connection, tenant=shop.tenant, job=job)
         released = find_release(connection, tenant=shop.tenant, job=job)
         costs = job_costs(connection, tenant=shop.tenant, job=job)
@@ -76,8 +82,9 @@ def build_report(shop: Workshop, job: JobId) -> dict[str, Any]:
             "leases": [_lease(each) for each in costs.leases],
             "effects": effects_of(stages, costs),
             **_money(costs, released),
-            "yield": _yield(shop, connection, job, row.status),
+            "yield": _yield(shop, connection, job, row.status, plan),
             "verdict": _verdict(connection, shop, plan, stages),
+            **_asked(connection, shop, job),
             **origin_of(shop, connection, stages, released),
             "notes": [] if plan is None else list(plan.notes),
         }
@@ -96,12 +103,26 @@ def verdict_document(verdict: Verdict) -> dict[str, Any]:
             assert_never(verdict)
 
 
+def verdict_from_document(document: Json) -> Verdict:
+    """Return the verdict that `verdict_document` wrote."""
+    assert isinstance(document, dict), "a verdict is an object"
+    fields: dict[str, Any] = {name: each for name, each in document.items() if name != "state"}
+    match document["state"]:
+        case "passed":
+            return Passed()
+        case "refused":
+            return Refused(**fields)
+        case state:
+            assert state == "needs_person", f"there is no verdict {state!r}"
+            return NeedsPerson(**fields)
+
+
 def _plan(shop: Workshop, stages: tuple[CommittedStage, ...]) -> Plan | None:
-    for stage in stages:
-        if stage.name == "plan":
-            facts: Any = stage.facts
-            return plan_from_document(json.loads(shop.blobs.load(Sha256(facts["plan"]))))
-    return None
+    stage = latest_stage(stages, "plan")
+    if stage is None:
+        return None
+    facts: Any = stage.facts
+    return plan_from_document(json.loads(shop.blobs.load(Sha256(facts["plan"]))))
 
 
 def _times(row: Any) -> dict[str, Any]:
@@ -184,13 +205,17 @@ def _money(costs: JobCosts, released: Release | None) -> dict[str, Any]:
     }
 
 
-def _yield(shop: Workshop, connection: sa.Connection, job: JobId, status: str) -> float | None:
-    count = sa.select(sa.func.count(), sa.func.count(sa.distinct(take.c.segment_key)))
-    ours = count.where(take.c.tenant_id == shop.tenant, take.c.job_id == job)
-    started, accepted = connection.execute(ours).one()
-    if status != JobStatus.DELIVERED:
-        accepted = 0
-    share = first_pass_yield(accepted_without_rework=accepted, started=started)
+def _yield(
+    shop: Workshop, connection: sa.Connection, job: JobId, status: str, plan: Plan | None
+) -> float | None:
+    ours = sa.select(take.c.segment_key).where(
+        take.c.tenant_id == shop.tenant, take.c.job_id == job
+    )
+    started = connection.execute(ours).scalars().all()
+    # What a person sent back was made for nothing, however good it was.
+    used = set() if plan is None else {each.key for shot in plan.shots for each in shot.segments}
+    accepted = len(used.intersection(started)) if status == JobStatus.DELIVERED else 0
+    share = first_pass_yield(accepted_without_rework=accepted, started=len(started))
     return None if share is None else float(share)
 
 
@@ -200,7 +225,7 @@ def _verdict(
     plan: Plan | None,
     stages: tuple[CommittedStage, ...],
 ) -> Mapping[str, Any] | None:
-    cut = next((stage for stage in stages if stage.name == "assemble"), None)
+    cut = latest_stage(stages, "assemble")
     if plan is None or cut is None:
         return None
     facts: Any = cut.facts
@@ -209,3 +234,20 @@ def _verdict(
         return None
     verdict = conclude(finding_from_json(finding) for finding in found)
     return {**verdict_document(verdict), "findings": found}
+
+
+def _asked(connection: sa.Connection, shop: Workshop, job: JobId) -> dict[str, Any]:
+    item = find_latest_item(connection, tenant=shop.tenant, subject=job)
+    if item is None:
+        return {}
+    decided = decisions_of(connection, tenant=shop.tenant, job=job)
+    return {
+        "asked": {
+            **item_document(item),
+            "opened": iso_utc(item.opened_us),
+            "due": iso_utc(item.due_us),
+            "decisions": [
+                {**decision_document(made), "at": iso_utc(made.decided_us)} for _, made in decided
+            ],
+        }
+    }

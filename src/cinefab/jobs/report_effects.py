@@ -6,6 +6,7 @@ from typing import Any
 
 from cinefab.core.units import largest_remainder
 from cinefab.economics.report import JobCosts, StageCost
+from cinefab.jobs.stages import stage_called
 from cinefab.record.commit import CommittedStage
 
 
@@ -34,7 +35,7 @@ def _of_stage(name: str, spent: list[dict[str, Any]], charged: StageCost) -> lis
     names = [each["effect"].split("@") for each in spent]
     return [
         {
-            "shot": int(name.split(":")[1]),
+            "shot": int(stage_called(name).split(":")[1]),
             "stage": name,
             "effect": effect,
             "version": version,

@@ -12,6 +12,7 @@ from cinefab.core.canonical import Sha256
 from cinefab.core.ids import AssetId
 from cinefab.core.plan import Plan, PreparedReference
 from cinefab.deliver.releases import Release
+from cinefab.jobs.stages import latest_stage
 from cinefab.jobs.workshop import Workshop
 from cinefab.provenance.assets import find_asset_by_digest, load_asset
 from cinefab.provenance.credential_rows import find_credential, find_release
@@ -45,7 +46,8 @@ def origin_of(
     paid for it, and it carries no credentials.
     """
     if released is None:
-        cut = next((stage.assets[0] for stage in stages if stage.name == "assemble"), None)
+        assembled = latest_stage(stages, "assemble")
+        cut = None if assembled is None else assembled.assets[0]
         return {
             "content_credentials": {"state": "absent"},
             "lineage": [] if cut is None else _lineage(shop, connection, cut),

@@ -18,6 +18,7 @@ from cinefab.core.plan import Plan, PlannedShot
 from cinefab.generate.segments import find_segments
 from cinefab.generate.tables import take
 from cinefab.jobs.pieces import still_key
+from cinefab.jobs.stages import stage_called
 from cinefab.provenance.assets import facts_of_assets
 from cinefab.record.commit import CommittedStage
 
@@ -98,7 +99,7 @@ def transitions_of(
     tenant: TenantId,
 ) -> list[dict[str, Any]]:
     """Return the transitions that hold pixels of their own."""
-    made = {stage.name for stage in stages}
+    made = {stage_called(stage.name) for stage in stages}
     starts = _starts(plan)
     kept = find_segments(connection, [each.key for each in plan.transitions], tenant=tenant)
     return [

@@ -8,7 +8,7 @@ stage can forget them.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -41,14 +41,22 @@ from cinefab.store.facts import AuditLeaf, OutboxEvent
 CPU: Final = "cpu-core"
 """The device class of this machine's own processors, one core a place."""
 
+_REVISION: Final = "~"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """A job as its stages see it: what was asked for, and who bears what it costs beyond that."""
+    """A job as its stages see it: what was asked for, and who bears what it costs beyond that.
+
+    `round` counts how often a person let it go on, `revision` how often with another brief: the
+    stages of a revision are its own.
+    """
 
     job: JobId
     brief: Brief
     out: Path
+    round: int = 0
+    revision: int = 0
 
     @property
     def overrun(self) -> Overrun:
@@ -71,6 +79,21 @@ class StageOutput:
     work_us: int | None = None
 
 
+def stage_name(name: str, *, revision: int) -> str:
+    """Return what a stage of this revision is recorded as: of the first, as it is called."""
+    return f"{name}{_REVISION}{revision}" if revision else name
+
+
+def stage_called(recorded: str) -> str:
+    """Return what a stage is called, whichever revision it was recorded for."""
+    return recorded.partition(_REVISION)[0]
+
+
+def latest_stage(stages: Sequence[CommittedStage], name: str) -> CommittedStage | None:
+    """Return the stage of this name of the newest revision that has it: the film's own."""
+    return next((each for each in reversed(stages) if stage_called(each.name) == name), None)
+
+
 StageBody = Callable[[], Awaitable[StageOutput]]
 
 
@@ -81,7 +104,7 @@ async def run_stage(shop: Workshop, order: Order, name: str, body: StageBody) ->
     its time goes into the ledger as waste that nobody is charged for, and the error goes on.
     """
     job = order.job
-    ref = StageRef(tenant=shop.tenant, job=job, name=name)
+    ref = StageRef(tenant=shop.tenant, job=job, name=stage_name(name, revision=order.revision))
     known = await asyncio.to_thread(find_stage, shop.recorder.db, ref)
     if known is not None:
         return known
@@ -89,7 +112,7 @@ async def run_stage(shop: Workshop, order: Order, name: str, body: StageBody) ->
         shop.tell(Progress(job=job, stage=name, done=0.0))
         clock = shop.recorder.clock
         started_us, began_us = clock.now_us(), clock.elapsed_us()
-        lease = await asyncio.to_thread(_open, shop, ref)
+        lease = await asyncio.to_thread(_open, shop, order, ref)
         try:
             output = await body()
             took_us = clock.elapsed_us() - began_us
@@ -105,9 +128,9 @@ async def run_stage(shop: Workshop, order: Order, name: str, body: StageBody) ->
     return committed
 
 
-def _open(shop: Workshop, ref: StageRef) -> LeaseId:
+def _open(shop: Workshop, order: Order, ref: StageRef) -> LeaseId:
     with shop.recorder.db.write() as connection:
-        _refuse_if_ended(connection, ref)
+        _refuse_if_over(connection, order, ref)
         return open_lease(
             connection,
             tenant=ref.tenant,
@@ -145,7 +168,7 @@ def _commit(
     took: Elapsed,
 ) -> CommittedStage:
     def also(connection: sa.Connection, made: tuple[Asset, ...]) -> None:
-        _refuse_if_ended(connection, ref)
+        _refuse_if_over(connection, order, ref)
         output.also(connection, made)
 
     said: Json = {
@@ -179,15 +202,22 @@ def _give_up(shop: Workshop, lease: LeaseId, lost_us: DeviceUs) -> None:
         )
 
 
-def _refuse_if_ended(connection: sa.Connection, ref: StageRef) -> None:
-    status = connection.execute(
-        sa.select(job_table.c.status).where(
+def _refuse_if_over(connection: sa.Connection, order: Order, ref: StageRef) -> None:
+    row = connection.execute(
+        sa.select(job_table.c.status, job_table.c.round).where(
             job_table.c.tenant_id == ref.tenant, job_table.c.public_id == ref.job
         )
-    ).scalar_one()
-    if status in ENDED:
+    ).one()
+    attempted = f"go on with {ref.name} of {ref.job}"
+    if row.status in ENDED:
         raise Cancelled(
-            attempted=f"go on with {ref.name} of {ref.job}",
-            found=f"the job is {status}",
+            attempted=attempted,
+            found=f"the job is {row.status}",
             remedy="Order it again if it is still wanted; what was finished is reused.",
+        )
+    if row.round != order.round:
+        raise Cancelled(
+            attempted=attempted,
+            found="a person was asked meanwhile, and the job has gone on without it",
+            remedy="Nothing: whoever took it over finishes it.",
         )

@@ -34,9 +34,18 @@ ENDED: Final = frozenset(
 MOVES: Final[Mapping[JobStatus, frozenset[JobStatus]]] = {
     JobStatus.WAITING: frozenset({JobStatus.RUNNING, JobStatus.FAILED, JobStatus.CANCELLED}),
     JobStatus.RUNNING: ENDED | {JobStatus.NEEDS_PERSON},
-    JobStatus.NEEDS_PERSON: ENDED | {JobStatus.RUNNING},
+    # Never straight to delivered: who was asked lets it go on, and a new round delivers it.
+    JobStatus.NEEDS_PERSON: frozenset(
+        {JobStatus.WAITING, JobStatus.REFUSED, JobStatus.FAILED, JobStatus.CANCELLED}
+    ),
     **{end: frozenset() for end in ENDED},
 }
+
+
+def find_status(connection: sa.Connection, *, tenant: TenantId, job_id: JobId) -> JobStatus:
+    """Return where a job stands."""
+    query = sa.select(job.c.status).where(job.c.tenant_id == tenant, job.c.public_id == job_id)
+    return JobStatus(connection.execute(query).scalar_one())
 
 
 def move_job(
@@ -47,20 +56,27 @@ def move_job(
     to: JobStatus,
     failure: Json = None,
     now_us: int,
+    in_round: int | None = None,
 ) -> bool:
     """Move a job, with its audit leaf and its event; at an end, void what it had reserved.
 
     Returns False, and changes nothing, when the job is already there or the move is not in the
-    table: a job that was cancelled cannot be delivered by whoever comes late.
+    table: a job that was cancelled cannot be delivered by whoever comes late. With `in_round`, a
+    job that has gone on to another round is left alone too. A job that waits again after a person
+    was asked is in its next round.
     """
     allowed_from = [status for status, targets in MOVES.items() if to in targets]
+    here = [job.c.tenant_id == tenant, job.c.public_id == job_id, job.c.status.in_(allowed_from)]
+    if in_round is not None:
+        here.append(job.c.round == in_round)
     moved = connection.execute(
         job.update()
-        .where(job.c.tenant_id == tenant, job.c.public_id == job_id, job.c.status.in_(allowed_from))
+        .where(*here)
         .values(
             status=to,
             failure=None if failure is None else canonical_json(failure).decode(),
             ended_us=now_us if to in ENDED else None,
+            round=job.c.round + (1 if to is JobStatus.WAITING else 0),
         )
     )
     if moved.rowcount == 0:

@@ -1,4 +1,4 @@
--- revision 0002
+-- revision 0004
 CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
@@ -110,7 +110,7 @@ CREATE TABLE reference (
 	height INTEGER NOT NULL, 
 	media_type TEXT NOT NULL, 
 	credentials TEXT NOT NULL, 
-	created_us BIGINT NOT NULL, 
+	created_us BIGINT NOT NULL, kind TEXT DEFAULT 'picture' NOT NULL, thumbnail_asset TEXT, thumbnail_digest TEXT, video_asset TEXT, video_digest TEXT, sound_asset TEXT, sound_digest TEXT, facts TEXT DEFAULT '{}' NOT NULL, 
 	CONSTRAINT uq_reference_tenant_id_original_digest_preparation UNIQUE (tenant_id, original_digest, preparation)
 );
 CREATE TABLE release (
@@ -248,7 +248,7 @@ CREATE TABLE job (
 	deadline_us BIGINT, 
 	first_preview_us BIGINT, 
 	ended_us BIGINT, 
-	failure TEXT, 
+	failure TEXT, round INTEGER DEFAULT '0' NOT NULL, written TEXT, 
 	CONSTRAINT fk_job_brief_id_brief FOREIGN KEY(brief_id) REFERENCES brief (id), 
 	CONSTRAINT uq_job_public_id UNIQUE (public_id)
 );
@@ -346,4 +346,40 @@ CREATE TABLE piece_figures (
 	created_us BIGINT NOT NULL, 
 	CONSTRAINT uq_piece_figures_tenant_id_digest_measure UNIQUE (tenant_id, digest, measure)
 );
-INSERT INTO alembic_version (version_num) VALUES ('0002');
+CREATE TABLE decision (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	public_id TEXT NOT NULL, 
+	tenant_id TEXT NOT NULL, 
+	item_id TEXT NOT NULL, 
+	choice TEXT NOT NULL, 
+	principal_id TEXT, 
+	reason TEXT NOT NULL, 
+	changes TEXT NOT NULL, 
+	brief_id BIGINT, 
+	written TEXT, 
+	decided_us BIGINT NOT NULL, 
+	CONSTRAINT uq_decision_item_id UNIQUE (item_id), 
+	CONSTRAINT uq_decision_public_id UNIQUE (public_id)
+);
+CREATE TABLE review_item (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	public_id TEXT NOT NULL, 
+	tenant_id TEXT NOT NULL, 
+	job_id TEXT NOT NULL, 
+	round INTEGER NOT NULL, 
+	queue TEXT NOT NULL, 
+	title TEXT NOT NULL, 
+	asked_by TEXT NOT NULL, 
+	question TEXT NOT NULL, 
+	frame INTEGER, 
+	cut_digest TEXT NOT NULL, 
+	still_digest TEXT NOT NULL, 
+	shown_frame INTEGER NOT NULL, 
+	opened_us BIGINT NOT NULL, 
+	due_us BIGINT NOT NULL, 
+	decided_us BIGINT, 
+	CONSTRAINT uq_review_item_public_id UNIQUE (public_id), 
+	CONSTRAINT uq_review_item_tenant_id_job_id_round UNIQUE (tenant_id, job_id, round)
+);
+CREATE INDEX ix_review_item_decided_us_review_item_due_us ON review_item (decided_us, due_us);
+INSERT INTO alembic_version (version_num) VALUES ('0004');
