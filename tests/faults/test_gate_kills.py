@@ -14,6 +14,7 @@ from done_once import assert_done_once
 from studio_runs import SMALL_BRIEF, Studio
 
 from cinefab.deliver.tables import release
+from cinefab.economics.tables import lease
 from cinefab.jobs.tables import job as job_table
 from cinefab.review.tables import decision, review_item
 from cinefab.store.database import Database
@@ -38,11 +39,13 @@ def test_a_killed_film_and_a_killed_answer_publish_once_and_only_after_the_answe
     assert _rows(studio, review_item) == 1
     assert _nothing_left(studio)
 
-    # Killed as soon as the answer is there, and again as soon as the release is.
+    # Killed as soon as the answer is there, and again while the film is signed.
     answer = ("review", "approve", waits["job"])
     _kill_when(studio, lambda: _rows(studio, decision) == 1, *answer)
     assert _rows(studio, decision) == 1
-    _kill_when(studio, lambda: _rows(studio, release) == 1, "make", brief, *out)
+    signing = lease.c.stage == "deliver"
+    _kill_when(studio, lambda: _rows(studio, lease, signing) == 1, "make", brief, *out)
+    assert _rows(studio, job_table, job_table.c.status == "delivered") == 0
     film = studio.make(brief)
 
     assert film["job"] == waits["job"]
@@ -103,13 +106,13 @@ def _wait_for(is_so: Callable[[], bool], within_s: float = 60) -> None:
         time.sleep(0.02)
 
 
-def _rows(studio: Studio, table: sa.Table) -> int:
+def _rows(studio: Studio, table: sa.Table, *conditions: sa.ColumnElement[bool]) -> int:
     db = Database(studio.db)
     try:
         with db.read() as connection:
             if not sa.inspect(connection).has_table(table.name):
                 return 0
-            query = sa.select(sa.func.count()).select_from(table)
+            query = sa.select(sa.func.count()).select_from(table).where(*conditions)
             return int(connection.execute(query).scalar_one())
     finally:
         db.close()
