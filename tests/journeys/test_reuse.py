@@ -24,11 +24,11 @@ from cinefab.generate.tables import segment
 from cinefab.ingest.brief import parse_brief
 from cinefab.ingest.tables import reference
 from cinefab.jobs.door import open_job
-from cinefab.jobs.film import load_order
 from cinefab.jobs.generating import find_kept, generate
 from cinefab.jobs.ingesting import ingest
 from cinefab.jobs.planning import load_plan
 from cinefab.jobs.planning import plan as make_plan
+from cinefab.jobs.rounds import load_order
 from cinefab.store.database import Database
 from cinefab.store.file_digest import file_sha256
 from cinefab.store.schema import log_leaf
