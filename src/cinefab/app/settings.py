@@ -7,6 +7,7 @@ setting can also be given as `CINEFAB_` and its name in capitals. The home folde
 
 from __future__ import annotations
 
+import json
 import os
 import tomllib
 from collections.abc import Mapping
@@ -42,6 +43,36 @@ def _thresholds(named: Mapping[str, int]) -> Mapping[str, int]:
     return named
 
 
+def _from_json(value: object) -> object:
+    # From the environment a table comes as text.
+    return json.loads(value) if isinstance(value, str) else value
+
+
+class PurgeSettings(BaseModel):
+    """The request that makes a CDN forget a URL; `{url}` stands for it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: str = Field(description="Where the request goes.")
+    method: str = Field("POST", pattern="^[A-Z]+$", description="How it is made.")
+    headers: Mapping[str, str] = Field({}, description="Its headers, such as a key.")
+    body: str | None = Field(None, description="What it says, if anything.")
+
+
+class TargetSettings(BaseModel):
+    """A place that releases may be sent to, and all below it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    public_url: str | None = Field(None, description="Where its files are seen by everybody.")
+    headers: Mapping[str, str] = Field({}, description="Sent with every request to a server.")
+    options: Mapping[str, str] = Field(
+        {}, description="For a bucket: access_key_id, secret_access_key, region, endpoint."
+    )
+    attempts: int = Field(4, ge=1, le=20, description="How often what may pass is tried.")
+    purge: PurgeSettings | None = Field(None, description="How its CDN is told what changed.")
+
+
 class Settings(BaseModel):
     """How this studio is run; every field has a default that suits a laptop."""
 
@@ -73,6 +104,11 @@ class Settings(BaseModel):
 
     review_thresholds: Annotated[Mapping[str, int], AfterValidator(_thresholds)] = Field(
         {}, description="Where checks draw their lines, by name; see docs/how-to/review.md."
+    )
+
+    targets: Annotated[Mapping[str, TargetSettings], BeforeValidator(_from_json)] = Field(
+        {},
+        description="Places that briefs may have releases sent to, by URL; a table for each.",
     )
 
     @property

@@ -19,7 +19,7 @@ from cinefab.app.warmth import Warmth
 from cinefab.app.watching import Watchable, watchable
 from cinefab.core.brief import Brief
 from cinefab.core.canonical import Json
-from cinefab.core.clock import SystemClock
+from cinefab.core.clock import Clock, SystemClock
 from cinefab.core.errors import (
     Cancelled,
     CinefabError,
@@ -28,6 +28,8 @@ from cinefab.core.errors import (
     WorkerLost,
 )
 from cinefab.core.ids import JobId, RandomIds, WorkerId
+from cinefab.deliver.places import AllowedPlace, Places, PurgeHook
+from cinefab.deliver.target import Access, Target
 from cinefab.economics.prices import PriceBook, record_prices
 from cinefab.engine.durable import Durable, Status
 from cinefab.engine.heartbeat import Heartbeat
@@ -44,7 +46,7 @@ from cinefab.jobs.report import build_report
 from cinefab.jobs.rounds import current_workflow, load_order
 from cinefab.jobs.stages import CPU
 from cinefab.jobs.status import ENDED, JobStatus, find_status
-from cinefab.jobs.workshop import FoundCheck, FoundEffect, Model, Progress, Workshop
+from cinefab.jobs.workshop import FoundCheck, FoundEffect, Model, OutFolder, Progress, Workshop
 from cinefab.media.encode import encoder_version
 from cinefab.media.machine import machine_signature
 from cinefab.provenance.authority import open_authority
@@ -349,7 +351,10 @@ class Studio:
             effects=FoundOnDemand("effects", _effect),
             checks=tuple(_check(point) for _, point in sorted(find_plugins("checks").items())),
             thresholds=thresholds_from(settings.review_thresholds),
-            target=load_plugin(find_plugins("targets")["folder"]),
+            target=OutFolder(
+                folder=load_plugin(find_plugins("targets")["folder"]), access=Access(clock=clock)
+            ),
+            places=_places(settings, clock),
             prices=prices,
             authority=authority,
             machine=machine_signature(),
@@ -357,6 +362,30 @@ class Studio:
             scratch=scratch,
             tell=tell,
         )
+
+
+def _places(settings: Settings, clock: Clock) -> Places:
+    plugins = find_plugins("targets")
+
+    def load(scheme: str) -> Target | None:
+        point = plugins.get(scheme)
+        return None if point is None else load_plugin(point)
+
+    allowed = [
+        AllowedPlace(
+            url=url,
+            access=Access(
+                clock=clock,
+                headers=place.headers,
+                options=place.options,
+                attempts_max=place.attempts,
+            ),
+            public_url=place.public_url,
+            purge=None if place.purge is None else PurgeHook(**place.purge.model_dump()),
+        )
+        for url, place in settings.targets.items()
+    ]
+    return Places(allowed, out=settings.out, own=Access(clock=clock), load=load)
 
 
 def _model(point: EntryPoint) -> Model:

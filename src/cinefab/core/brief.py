@@ -204,5 +204,12 @@ class Brief:
     seed: int = 0
     rights: tuple[RightsSource, ...] = ()
     labels: tuple[tuple[str, str], ...] = ()
+    deliver: tuple[str, ...] = ()
+
+    @property
+    def is_packaged(self) -> bool:
+        """Whether the release is more than a file in its own folder."""
+        return self.output.is_streamed or bool(self.deliver)
+
     effects: tuple[EffectOrder, ...] = ()
     review: Review = Review()

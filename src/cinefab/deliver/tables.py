@@ -23,3 +23,18 @@ release: Final = sa.Table(
     sqlite_autoincrement=True,
 )
 """Each delivered film: the SHA-256 of the whole signed file is the one to hold a file against."""
+
+published_entry: Final = sa.Table(
+    "published_entry",
+    METADATA,
+    row_id(),
+    sa.Column("tenant_id", sa.Text, nullable=False),
+    sa.Column("place", sa.Text, nullable=False),
+    sa.Column("path", sa.Text, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("job_id", sa.Text, nullable=False),
+    sa.Column("published_us", sa.BigInteger, nullable=False),
+    sa.UniqueConstraint("tenant_id", "place", "path"),
+    sqlite_autoincrement=True,
+)
+"""What each file with a plain name was, the last time caches were told of it; by place."""

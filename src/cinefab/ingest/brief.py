@@ -88,6 +88,7 @@ def load_brief(path: Path, *, now_us: int, overrides: Sequence[str] = ()) -> Bri
 
     return replace(
         brief,
+        deliver=tuple(located(place) for place in brief.deliver),
         references=tuple(replace(r, location=located(r.location)) for r in brief.references),
         brand=replace(
             brief.brand,
@@ -135,6 +136,9 @@ def _contradictions(written: BriefDocument, *, now_us: int) -> Iterator[Problem]
     if len(set(written.output.formats)) < len(written.output.formats):
         yield Problem("output.formats", "a format stands twice", "Name each format once.")
     yield from _ladder_contradictions(written)
+    for i, place in enumerate(written.deliver):
+        if place in written.deliver[:i]:
+            yield Problem(f"deliver[{i}]", f"'{place[:80]}' stands twice", "Name it once.")
     if written.deadline is not None:
         yield from _deadline_contradictions(written.deadline, now_us=now_us)
 
@@ -277,6 +281,7 @@ def _brief(written: BriefDocument, *, now_us: int) -> Brief:
         seed=written.seed,
         rights=_rights(written),
         labels=tuple(written.labels.items()),
+        deliver=tuple(written.deliver),
         effects=tuple(written.effects),
         review=Review(
             mode=written.review.mode,

@@ -76,6 +76,7 @@ def brief_document(brief: Brief) -> dict[str, Json]:
             for source in brief.rights
         ],
         "labels": [[name, value] for name, value in brief.labels],
+        **({"deliver": list(brief.deliver)} if brief.deliver else {}),
     }
     # Said only where there are some, so that briefs of before keep their digests.
     if brief.effects:
@@ -131,6 +132,7 @@ def brief_from_document(document: Json) -> Brief:
         seed=stored["seed"],
         rights=tuple(_source(source) for source in stored["rights"]),
         labels=tuple((name, value) for name, value in stored["labels"]),
+        deliver=tuple(stored.get("deliver", ())),
         effects=_effects(stored),
         review=_review(stored.get("review")),
     )

@@ -381,6 +381,12 @@ class BriefDocument(_Document):
         default_factory=dict, max_length=64, examples=[{"campaign": "autumn"}]
     )
     """Words of your own, to find it by."""
+    deliver: list[Location] = Field(
+        default_factory=list,
+        max_length=8,
+        examples=[["https://media.example.com/films/spot", "s3://films/spot"]],
+    )
+    """Where the release is sent beyond its own folder: places that the studio's settings allow."""
     effects: list[Effect] = Field(
         default_factory=list, max_length=16, examples=[[{"grade": {"saturation": 0.9}}]]
     )

@@ -20,6 +20,7 @@ from cinefab.core.errors import BriefInvalid, BudgetTooSmall
 from cinefab.core.ids import JobId
 from cinefab.core.plan import PreparedReference, Versions
 from cinefab.core.units import Uusd
+from cinefab.deliver.places import Place, PlaceRefused
 from cinefab.economics.ledger import reserve
 from cinefab.generate.plan import estimate_uusd, make_plan
 from cinefab.generate.storyboard import expand
@@ -58,6 +59,7 @@ def open_job(shop: Workshop, brief: Brief, *, base: Path, out: Path, requested_u
     them leaves a job, a reservation or an asset behind.
     """
     model = find_model(shop, brief)
+    _check_places(shop, brief)
     wanted = expand(brief)
     amount = _amount_to_reserve(shop, wanted, model)
     # A deadline such as "10m" is another moment each time; it belongs to the job, not the brief.
@@ -81,6 +83,21 @@ def open_job(shop: Workshop, brief: Brief, *, base: Path, out: Path, requested_u
         record_leaf(connection, leaf, tenant=shop.tenant, now_us=now_us)
         record_event(connection, event, tenant=shop.tenant, now_us=now_us)
     return Opened(job=job, resumed=False, out=out.absolute() / job)
+
+
+def _check_places(shop: Workshop, brief: Brief) -> None:
+    for position, url in enumerate(brief.deliver):
+        find_place(shop, url, position)
+
+
+def find_place(shop: Workshop, url: str, position: int) -> Place:
+    """Return the place that a brief names there; raise `BriefInvalid` with the field's path."""
+    try:
+        return shop.places.find(url)
+    except PlaceRefused as error:
+        raise BriefInvalid(
+            field=f"deliver[{position}]", found=error.found, remedy=error.remedy
+        ) from error
 
 
 def find_model(shop: Workshop, brief: Brief) -> Model:

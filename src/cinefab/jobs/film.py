@@ -125,7 +125,22 @@ async def _walk(shop: Workshop, order: Order) -> bool:
     )
     packaged = await _package(shop, order, plan, pieces, released, planned)
     await _stage("publish", lambda: delivering.publish(shop, order, released, planned, packaged))
+    await asyncio.gather(
+        *(_publish(shop, order, number, packaged) for number in range(len(order.brief.deliver)))
+    )
     return True
+
+
+async def _publish(shop: Workshop, order: Order, number: int, packaged: Json) -> None:
+    """Send the packaged release to one of the places that the brief names."""
+    from cinefab.jobs import publishing  # noqa: PLC0415 - as in `_package`
+
+    sent = await _stage(
+        f"publish:{number}", lambda: publishing.publish_to(shop, order, number, packaged)
+    )
+    await _stage(
+        f"purge:{number}", lambda: publishing.purge_at(shop, order, number, packaged, sent)
+    )
 
 
 async def _package(
@@ -137,7 +152,7 @@ async def _package(
     planned: Json,
 ) -> Json:
     """Make the rungs that are missing and package the release, if it is to be more than a file."""
-    if not order.brief.output.is_streamed:
+    if not order.brief.is_packaged:
         return None
     # Most films are one file, and load nothing of this.
     from cinefab.jobs import packaging  # noqa: PLC0415 - see above

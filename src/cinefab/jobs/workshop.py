@@ -8,7 +8,9 @@ from pathlib import Path
 
 from cinefab.assemble.effect import Effect
 from cinefab.core.ids import JobId, PrincipalId, TenantId, WorkerId
-from cinefab.deliver.target import Target
+from cinefab.deliver.files import Caching
+from cinefab.deliver.places import Places
+from cinefab.deliver.target import Access, Parcel, Target
 from cinefab.economics.prices import PriceBook
 from cinefab.engine.compute import Compute
 from cinefab.engine.durable import Durable
@@ -21,6 +23,7 @@ from cinefab.record.commit import Recorder
 from cinefab.review.thresholds import Thresholds
 from cinefab.schedule.slots import Slots
 from cinefab.store.blobs import Blobs
+from cinefab.store.file_digest import file_sha256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +65,30 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OutFolder:
+    """Where films are put on this machine, through the same target as any other folder."""
+
+    folder: Target
+    access: Access
+
+    def publish(self, place: str, files: Mapping[str, Path]) -> Mapping[str, str]:
+        """Put files into the folder `place`, in the order given; return their paths by name."""
+        parcels = [
+            Parcel(
+                name=name,
+                path=path,
+                sha256=file_sha256(path),
+                size_bytes=path.stat().st_size,
+                media_type="application/octet-stream",
+                caching=Caching.ENTRY,
+            )
+            for name, path in files.items()
+        ]
+        placed = self.folder.publish(place, parcels, access=self.access)
+        return {each.name: each.url for each in placed}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Workshop:
     """The parts of one worker."""
 
@@ -80,7 +107,8 @@ class Workshop:
     effects: Mapping[str, FoundEffect]
     checks: tuple[FoundCheck, ...]
     thresholds: Thresholds
-    target: Target
+    target: OutFolder
+    places: Places
     prices: PriceBook
     authority: Authority
     machine: str

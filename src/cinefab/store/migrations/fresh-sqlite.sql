@@ -1,4 +1,4 @@
--- revision 0004
+-- revision 0005
 CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
@@ -382,4 +382,14 @@ CREATE TABLE review_item (
 	CONSTRAINT uq_review_item_tenant_id_job_id_round UNIQUE (tenant_id, job_id, round)
 );
 CREATE INDEX ix_review_item_decided_us_review_item_due_us ON review_item (decided_us, due_us);
-INSERT INTO alembic_version (version_num) VALUES ('0004');
+CREATE TABLE published_entry (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	tenant_id TEXT NOT NULL, 
+	place TEXT NOT NULL, 
+	path TEXT NOT NULL, 
+	digest TEXT NOT NULL, 
+	job_id TEXT NOT NULL, 
+	published_us BIGINT NOT NULL, 
+	CONSTRAINT uq_published_entry_tenant_id_place_path UNIQUE (tenant_id, place, path)
+);
+INSERT INTO alembic_version (version_num) VALUES ('0005');
