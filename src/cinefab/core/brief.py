@@ -101,6 +101,23 @@ class Transition:
     length_ms: int = 500
 
 
+class Fit(StrEnum):
+    """How a picture of other proportions fills the film's: cut at its edges, or shown whole."""
+
+    COVER = "cover"
+    CONTAIN = "contain"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clip:
+    """A stretch of a reference video, from `start_ms` of it on, as fast as `speed` times itself."""
+
+    reference: str
+    start_ms: int = 0
+    speed: Fraction = Fraction(1)
+    fit: Fit = Fit.COVER
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EffectOrder:
     """An effect by its name, with its settings as JSON text (`core.effect.settings_text`)."""
@@ -125,6 +142,7 @@ class Shot:
     voice: str = ""
     effects: tuple[EffectOrder, ...] = ()
     seed: int | None = None
+    clip: Clip | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -89,7 +89,8 @@ class PlannedSegment:
 class PlannedShot:
     """A shot made exact; `input` is what the model is given, in the words of its contract.
 
-    `effects` are applied to its frames in their order, before they are encoded.
+    `effects` are applied to its frames in their order, before they are encoded. `model` is
+    what makes it where that is not the film's own.
     """
 
     index: int
@@ -99,6 +100,7 @@ class PlannedShot:
     references: tuple[str, ...]
     segments: tuple[PlannedSegment, ...]
     effects: tuple[PlannedEffect, ...] = ()
+    model: str | None = None
 
     @property
     def extent(self) -> range:

@@ -136,6 +136,7 @@ def _conditioning(reference: PreparedReference) -> dict[str, Json]:
         "confidence_bp": reference.confidence_bp,
         "width": reference.width,
         "height": reference.height,
+        **({} if reference.video is None else {"video": reference.video}),
     }
 
 

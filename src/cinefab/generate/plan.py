@@ -7,12 +7,12 @@ file, no generator of chance is read; whatever the brief leaves open is decided 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import accumulate
 from typing import Any, Final
 
-from cinefab.core.brief import Brief, Role, Shot, Size, TransitionKind
+from cinefab.core.brief import Brief, Clip, Role, Shot, Size, TransitionKind
 from cinefab.core.canonical import Sha256
 from cinefab.core.effect import (
     ChainOf,
@@ -36,6 +36,7 @@ from cinefab.core.plan import (
 )
 from cinefab.core.units import DeviceUs, Uusd, price_of
 from cinefab.generate.backend import ModelCard
+from cinefab.generate.clips import Cut
 from cinefab.generate.contract import InputContract
 from cinefab.generate.direction import Join, choose_cameras, choose_joins
 from cinefab.generate.key import segment_key, transition_key
@@ -44,6 +45,9 @@ from cinefab.generate.storyboard import expand
 from cinefab.generate.windows import are_joined, windows_for
 
 __all__ = ["estimate_uusd", "make_plan", "plan_document", "plan_from_document"]
+
+CLIPS: Final = "clips"
+"""The capability of a model that shows videos, and draws nothing of its own."""
 
 _BLACK: Final = "#000000"
 
@@ -65,10 +69,12 @@ def make_plan(
     files: Mapping[str, Sha256],
     nusd_per_s: int | None,
     chain_of: ChainOf = no_effects,
+    clips: ModelCard | None = None,
 ) -> Plan:
     """Return the exact plan of `brief` for the model that `card` describes.
 
-    `chain_of` tells which effects lie on a shot; `references` are the brief's, prepared; `files` maps `font` and `lut` to the digests of what
+    `chain_of` tells which effects lie on a shot, and `clips` is the model that shows clips, if one
+    is installed; `references` are the brief's, prepared; `files` maps `font` and `lut` to the digests of what
     the brand brings; `nusd_per_s` is the device's price in nano-dollars a second, None where it
     has none (then no estimate has a price either). A brief without shots is given a storyboard
     first. Raises `BriefInvalid`, with the path to the field, for what the model cannot make, and
@@ -80,6 +86,13 @@ def make_plan(
             field="model",
             found=f"found {brief.model}, but the plan is for {card.ref}",
             remedy=f"Write {card.name}, or install that version.",
+        )
+    if CLIPS in card.capabilities:
+        raise BriefInvalid(
+            attempted="plan the film",
+            field="model",
+            found=f"{card.ref} only shows clips",
+            remedy="Choose a model that draws, and write clip in the shots that show a video.",
         )
     brief = expand(brief)
     frames = _frames(brief)
@@ -93,6 +106,7 @@ def make_plan(
         by_name=by_name,
         card=card,
         contract=InputContract(card),
+        clips=clips,
         versions=versions,
         tenant=tenant,
         files=files,
@@ -161,6 +175,7 @@ class _Taker:
     by_name: Mapping[str, PreparedReference]
     card: ModelCard
     contract: InputContract
+    clips: ModelCard | None
     versions: Versions
     tenant: TenantId
     files: Mapping[str, Sha256]
@@ -179,20 +194,14 @@ class _Taker:
         ends: Join,
     ) -> PlannedShot:
         """Return shot `index` made exact, its input checked against the model's schema."""
-        names = _names(shot, self.brief.brand.logo)
-        self._check_kinds(shot, index=index)
+        taker = self
+        if shot.clip is not None:
+            taker = self._of_clips(index)
+            names, given = taker.clip_input(shot.clip, shot, index=index, frames=frames)
+        else:
+            names, given = self._input(shot, index=index, camera=camera)
         prepared = [self._prepared(name) for name in names]
-        given: dict[str, Any] = {
-            "prompt": shot.prompt,
-            "caption": shot.caption,
-            "camera": str(camera),
-            "index": index,
-            "references": list(shot.references),
-            "roles": {reference.name: reference.role for reference in prepared},
-            "colours": list(self.brief.brand.colours),
-            "logo": self.brief.brand.logo,
-        }
-        self.contract.check(given, index=index)
+        taker.contract.check(given, index=index)
         spans = _spans(frames, begins=begins, ends=ends)
         extent = range(spans[0][1].start, spans[-1][1].stop)
         effects = self.chain_of(
@@ -213,7 +222,7 @@ class _Taker:
             input=given,
             references=names,
             segments=tuple(
-                self._segment(
+                taker._segment(  # noqa: SLF001 - another of its own kind
                     part,
                     span,
                     index=index,
@@ -227,7 +236,85 @@ class _Taker:
                 for part, span in spans
             ),
             effects=effects,
+            model=None if taker is self else taker.card.ref,
         )
+
+    def _input(
+        self, shot: Shot, *, index: int, camera: str
+    ) -> tuple[tuple[str, ...], dict[str, Any]]:
+        """Return the references that a drawn shot is given, and its input."""
+        names = _names(shot, self.brief.brand.logo)
+        self._check_kinds(shot, index=index)
+        given: dict[str, Any] = {
+            "prompt": shot.prompt,
+            "caption": shot.caption,
+            "camera": str(camera),
+            "index": index,
+            "references": list(shot.references),
+            "roles": {name: self._prepared(name).role for name in names},
+            "colours": list(self.brief.brand.colours),
+            "logo": self.brief.brand.logo,
+        }
+        return names, given
+
+    def _of_clips(self, index: int) -> _Taker:
+        """Return a planner of clips: their model and its contract, and no brand of the film's."""
+        if self.clips is None:
+            raise BriefInvalid(
+                attempted="plan the film",
+                field=f"shots[{index}].clip",
+                found="no model that shows clips is installed",
+                remedy="Install one, or draw this shot.",
+            )
+        return replace(
+            self,
+            card=self.clips,
+            contract=InputContract(self.clips),
+            versions=replace(self.versions, model=self.clips.ref),
+            files={},
+        )
+
+    def clip_input(
+        self, clip: Clip, shot: Shot, *, index: int, frames: int
+    ) -> tuple[tuple[str, ...], dict[str, Any]]:
+        """Return the one reference of a clip, and its input; refuse what the video does not have."""
+        video = self._prepared(clip.reference)
+        path = f"shots[{index}].clip"
+        if video.kind is not MediaKind.VIDEO or video.fps is None:
+            raise BriefInvalid(
+                attempted="plan the film",
+                field=f"{path}.reference",
+                found=f"{clip.reference} is a {video.kind}, not a video",
+                remedy="Name a video, or show a picture with references: [name].",
+            )
+        cut = Cut(start_ms=clip.start_ms, speed=clip.speed, fps=video.fps, frames=video.frames)
+        if cut.place(frames - 1, rate=self.brief.output.fps) >= video.frames:
+            length_s = float(video.frames / video.fps)
+            longest_s = cut.room_ms() / 1000
+            beyond = clip.start_ms / 1000 >= length_s
+            raise BriefInvalid(
+                attempted="plan the film",
+                field=f"{path}.start" if beyond else f"shots[{index}].seconds",
+                found=f"{clip.reference} is {length_s:g} seconds long; from {clip.start_ms / 1000:g} "
+                f"on at {float(clip.speed):g} times its pace it has {longest_s:g}",
+                remedy="Start it earlier, slow it down, or shorten the shot.",
+            )
+        given: dict[str, Any] = {
+            "prompt": shot.prompt,
+            "caption": shot.caption,
+            "references": [clip.reference],
+            "roles": {clip.reference: video.role},
+            "colours": [],
+            "logo": None,
+            "clip": {
+                "start_ms": clip.start_ms,
+                "speed": _ratio(clip.speed),
+                "fit": clip.fit.value,
+                "fps": _ratio(video.fps),
+                "frames": video.frames,
+            },
+        }
+        return (clip.reference,), given
 
     def _segment(
         self,
@@ -314,6 +401,10 @@ class _Taker:
     def _prepared(self, name: str) -> PreparedReference:
         assert name in self.by_name, f"ingest prepared every reference, but not '{name}'"
         return self.by_name[name]
+
+
+def _ratio(number: Fraction) -> str:
+    return f"{number.numerator}/{number.denominator}"
 
 
 def _names(shot: Shot, logo: str | None) -> tuple[str, ...]:

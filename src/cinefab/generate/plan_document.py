@@ -112,6 +112,8 @@ def _shot_document(shot: PlannedShot) -> dict[str, Json]:
     # Only what differs is said, so that plans of before keep their bytes.
     if shot.effects:
         document["effects"] = [effect_document(effect) for effect in shot.effects]
+    if shot.model is not None:
+        document["model"] = shot.model
     return document
 
 
@@ -124,6 +126,7 @@ def _shot(stored: dict[str, Any]) -> PlannedShot:
         references=tuple(stored["references"]),
         segments=tuple(_segment(segment) for segment in stored["segments"]),
         effects=tuple(effect_from_document(effect) for effect in stored.get("effects", ())),
+        model=stored.get("model"),
     )
 
 

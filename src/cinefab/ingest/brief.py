@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from cinefab.core.brief import (
     Brand,
     Brief,
+    Clip,
     EffectOrder,
     Output,
     PartyShare,
@@ -41,7 +42,9 @@ from cinefab.ingest.brief_scalars import duration_us
 from cinefab.ingest.brief_schema import (
     FILM_MS_MAX,
     BriefDocument,
+    ClipDocument,
     ReferenceDocument,
+    ShotDocument,
     brief_schema,
 )
 from cinefab.ingest.brief_text import TEXT_BYTES_MAX, read_document
@@ -172,7 +175,18 @@ def _reference_contradictions(written: BriefDocument) -> Iterator[Problem]:
                 yield Problem(
                     f"shots[{i}].references[{j}]", f"'{name}' stands twice", "Name it once."
                 )
+        yield from _clip_contradictions(shot, f"shots[{i}]", names)
     yield from _logo_contradictions(written, names)
+
+
+def _clip_contradictions(shot: ShotDocument, path: str, names: set[str]) -> Iterator[Problem]:
+    if shot.clip is None:
+        return
+    if shot.clip.reference not in names:
+        yield _unknown(f"{path}.clip.reference", shot.clip.reference, names)
+    if shot.references:
+        found = "a clip shows its own video, and nothing beside it"
+        yield Problem(f"{path}.references", found, "Remove one of the two, or make two shots.")
 
 
 def _logo_contradictions(written: BriefDocument, names: set[str]) -> Iterator[Problem]:
@@ -257,6 +271,7 @@ def _brief(written: BriefDocument, *, now_us: int) -> Brief:
                 voice=shot.voice,
                 effects=tuple(shot.effects),
                 seed=shot.seed,
+                clip=_clip(shot.clip),
             )
             for shot in written.shots
         ),
@@ -288,6 +303,17 @@ def _brief(written: BriefDocument, *, now_us: int) -> Brief:
             within_us=written.review.within_us,
             queue=written.review.queue,
         ),
+    )
+
+
+def _clip(written: ClipDocument | None) -> Clip | None:
+    if written is None:
+        return None
+    return Clip(
+        reference=written.reference,
+        start_ms=written.start_ms,
+        speed=written.speed,
+        fit=written.fit,
     )
 
 

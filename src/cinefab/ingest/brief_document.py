@@ -13,7 +13,9 @@ from cinefab.core.brief import (
     Brand,
     Brief,
     Camera,
+    Clip,
     EffectOrder,
+    Fit,
     Output,
     PartyShare,
     Quality,
@@ -165,6 +167,13 @@ def _shot_document(shot: Shot) -> dict[str, Json]:
         document["effects"] = _effects_document(shot.effects)
     if shot.seed is not None:
         document["seed"] = shot.seed
+    if shot.clip is not None:
+        document["clip"] = {
+            "reference": shot.clip.reference,
+            "start_ms": shot.clip.start_ms,
+            "speed": f"{shot.clip.speed.numerator}/{shot.clip.speed.denominator}",
+            "fit": shot.clip.fit.value,
+        }
     return document
 
 
@@ -182,6 +191,18 @@ def _shot(stored: dict[str, Any]) -> Shot:
         voice=stored["voice"],
         effects=_effects(stored),
         seed=stored.get("seed"),
+        clip=_clip(stored.get("clip")),
+    )
+
+
+def _clip(stored: dict[str, Any] | None) -> Clip | None:
+    if stored is None:
+        return None
+    return Clip(
+        reference=stored["reference"],
+        start_ms=stored["start_ms"],
+        speed=Fraction(stored["speed"]),
+        fit=Fit(stored["fit"]),
     )
 
 

@@ -89,6 +89,15 @@ def _fps(value: object) -> Fraction:
     return rate
 
 
+def _speed(value: object) -> Fraction:
+    speed = _number(value, "2")
+    if not Decimal("0.1") <= speed <= 10:
+        raise FieldRefused(f"found {_plain(speed)}", "Write between 0.1 and 10.")
+    if speed * 1000 % 1:
+        raise FieldRefused(f"found {_plain(speed)}", "Write at most three decimals.")
+    return Fraction(speed)
+
+
 def _uusd(value: object) -> int:
     if isinstance(value, str) and re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,12})?", value):
         value = Decimal(value)
@@ -196,6 +205,16 @@ TransitionSeconds = Annotated[
     int,
     _milliseconds("0.04", "5"),
     WithJsonSchema({"type": "number", "minimum": 0.04, "maximum": 5}),
+]
+StartSeconds = Annotated[
+    int,
+    _milliseconds("0", "36000"),
+    WithJsonSchema({"type": "number", "minimum": 0, "maximum": 36_000}),
+]
+Speed = Annotated[
+    InstanceOf[Fraction],
+    BeforeValidator(_speed),
+    WithJsonSchema({"type": "number", "minimum": 0.1, "maximum": 10}),
 ]
 FramesPerSecond = Annotated[
     InstanceOf[Fraction],

@@ -22,6 +22,7 @@ from pydantic import (
 
 from cinefab.core.brief import (
     Camera,
+    Fit,
     Quality,
     Queue,
     Review,
@@ -45,6 +46,8 @@ from cinefab.ingest.brief_scalars import (
     ReviewTime,
     Seconds,
     Side,
+    Speed,
+    StartSeconds,
     TransitionSeconds,
 )
 from cinefab.ingest.brief_text import describe
@@ -177,6 +180,25 @@ class TransitionDocument(_Document):
     """Its length in seconds; a cut has none."""
 
 
+class ClipDocument(_Document):
+    """A stretch of a reference video, shown as it is instead of a generated picture."""
+
+    model_config = ConfigDict(title="Clip")
+
+    reference: str
+    """The name of a reference that is a video."""
+    start_ms: StartSeconds = Field(
+        default_factory=lambda: 0, validation_alias="start", json_schema_extra={"default": 0}
+    )
+    """Where in the video it starts, in seconds."""
+    speed: Speed = Field(
+        default_factory=lambda: Fraction(1), examples=[0.5, 2], json_schema_extra={"default": 1}
+    )
+    """How many times faster than it was filmed, 0.1 to 10."""
+    fit: Annotated[Fit, Field(strict=False)] = Fit.COVER
+    """Fill the picture and cut the edges off (cover), or show the whole of it (contain)."""
+
+
 class ShotDocument(_Document):
     """A stretch of the timeline: how long it is, what it shows, what it says."""
 
@@ -198,6 +220,8 @@ class ShotDocument(_Document):
     """How it takes over from the shot before it."""
     voice: str = Field(default="", max_length=500)
     """A line to speak over it."""
+    clip: ClipDocument | None = None
+    """A reference video to be cut in here; its caption is set over it."""
     effects: list[Effect] = Field(
         default_factory=list, max_length=16, examples=[[{"sharpen": {"amount": 0.4}}]]
     )

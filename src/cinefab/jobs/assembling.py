@@ -16,6 +16,7 @@ from cinefab.core.plan import Part, Plan, PlannedTransition
 from cinefab.core.stage import Content, Lineage, Relation
 from cinefab.engine.compute import ComputeResult
 from cinefab.generate.segments import KeptSegment, record_segment
+from cinefab.jobs.models import film_source_type, source_type_of
 from cinefab.jobs.pieces import edges_by_weight, pieces_of
 from cinefab.jobs.stages import Order, StageOutput, run_stage
 from cinefab.jobs.takes import require_same_versions
@@ -28,7 +29,6 @@ from cinefab.review.kept_figures import record_figures
 _BLEND_TASK: Final = "cinefab.jobs.making:blend_and_measure"
 _BLEND_LIMIT_S: Final = 120.0
 _MADE_BY: Final = "cinefab.assemble@1"
-_SOURCE_TYPE: Final = "algorithmicMedia"
 
 Pieces = Mapping[str, Any]
 
@@ -40,6 +40,8 @@ async def make(
     tail = pieces[_segment_key(plan, transition.into - 1, Part.TAIL)]
     head = pieces[_segment_key(plan, transition.into, Part.HEAD)]
     path = shop.scratch / order.job / f"{transition.key}.mp4"
+
+    source_type = source_type_of(shop, order, plan.shots[transition.into - 1 : transition.into + 1])
 
     async def body() -> StageOutput:
         require_same_versions(shop, order, plan)
@@ -57,7 +59,9 @@ async def make(
         }
         answer = await shop.compute.run(_BLEND_TASK, argument, timeout_s=_BLEND_LIMIT_S)
         value: Any = answer.value
-        return await asyncio.to_thread(_keep, shop, transition, value, [tail, head], answer)
+        return await asyncio.to_thread(
+            _keep, shop, source_type, transition, value, [tail, head], answer
+        )
 
     return pieces_of(await run_stage(shop, order, f"transition:{transition.into}", body))
 
@@ -95,7 +99,9 @@ def _join(shop: Workshop, order: Order, plan: Plan, pieces: Pieces) -> StageOutp
     )
     sources = [(AssetId(each["asset"]), Relation.COMPONENT_OF, each["frames"]) for each in used]
     lineage = Lineage(
-        made_by=_MADE_BY, sources=edges_by_weight(sources), digital_source_type=_SOURCE_TYPE
+        made_by=_MADE_BY,
+        sources=edges_by_weight(sources),
+        digital_source_type=film_source_type(shop, order, plan),
     )
     return StageOutput(
         assets=(NewAsset(content=content, lineage=lineage),),
@@ -105,6 +111,7 @@ def _join(shop: Workshop, order: Order, plan: Plan, pieces: Pieces) -> StageOutp
 
 def _keep(
     shop: Workshop,
+    source_type: str,
     transition: PlannedTransition,
     value: Mapping[str, Any],
     sources: list[Any],
@@ -125,7 +132,7 @@ def _keep(
         sources=edges_by_weight(
             [(AssetId(each["asset"]), Relation.COMPONENT_OF, 1) for each in sources]
         ),
-        digital_source_type=_SOURCE_TYPE,
+        digital_source_type=source_type,
         parameters={"kind": transition.kind, "frames": transition.frames},
     )
 

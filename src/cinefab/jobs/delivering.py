@@ -18,9 +18,9 @@ from cinefab.core.stage import Content, Lineage, Relation
 from cinefab.deliver.files import FILES, Caching, files_from_document
 from cinefab.deliver.releases import Release, record_release
 from cinefab.generate.plan import plan_document
-from cinefab.jobs.door import find_model
 from cinefab.jobs.generating import edges_by_weight
 from cinefab.jobs.ingesting import kept_from_json
+from cinefab.jobs.models import film_source_type
 from cinefab.jobs.report import build_report
 from cinefab.jobs.report_page import write_report_page
 from cinefab.jobs.stages import Order, StageOutput, run_stage
@@ -123,7 +123,7 @@ def _sign(
     lineage = Lineage(
         made_by=f"cinefab@{cinefab.__version__}",
         sources=edges_by_weight([(AssetId(facts["asset"]), Relation.PARENT_OF, 1)]),
-        digital_source_type=find_model(shop, order.brief).card.digital_source_type,
+        digital_source_type=film_source_type(shop, order, plan),
     )
 
     def also(connection: sa.Connection, made: tuple[Asset, ...]) -> None:
@@ -167,7 +167,7 @@ def _claims(shop: Workshop, order: Order, plan: Plan, references: Sequence[Json]
     return FilmClaims(
         title=plan.title,
         made_by=Software(name=model, version=version),
-        digital_source_type=find_model(shop, order.brief).card.digital_source_type,
+        digital_source_type=film_source_type(shop, order, plan),
         agent=Software(name="Cinefab", version=cinefab.__version__),
         job=order.job,
         created_us=shop.recorder.clock.now_us(),
@@ -176,6 +176,16 @@ def _claims(shop: Workshop, order: Order, plan: Plan, references: Sequence[Json]
         prompt_digest=digest_of(
             {"title": plan.title, "shots": [shot.input for shot in plan.shots]}
         ),
-        actions=(Action(action="c2pa.edited", description="Shots joined into one timeline"),),
+        actions=(
+            *_effects(plan),
+            Action(action="c2pa.edited", description="Shots joined into one timeline"),
+        ),
         ingredients=tuple(ingredients),
     )
+
+
+def _effects(plan: Plan) -> list[Action]:
+    used = dict.fromkeys(effect.ref for shot in plan.shots for effect in shot.effects)
+    if not used:
+        return []
+    return [Action(action="c2pa.edited", description=f"Effects on the picture: {', '.join(used)}")]

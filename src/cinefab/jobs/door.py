@@ -18,13 +18,15 @@ from cinefab.core.brief import Brief, Reference
 from cinefab.core.canonical import Json, Sha256, canonical_json, sha256_of
 from cinefab.core.errors import BriefInvalid, BudgetTooSmall
 from cinefab.core.ids import JobId
-from cinefab.core.plan import PreparedReference, Versions
+from cinefab.core.plan import MediaKind, PreparedReference, Versions
 from cinefab.core.units import Uusd
 from cinefab.deliver.places import Place, PlaceRefused
 from cinefab.economics.ledger import reserve
-from cinefab.generate.plan import estimate_uusd, make_plan
+from cinefab.generate.backend import ModelCard
+from cinefab.generate.plan import CLIPS, estimate_uusd, make_plan
 from cinefab.generate.storyboard import expand
 from cinefab.ingest.brief import brief_document
+from cinefab.jobs.clips import check_clips
 from cinefab.jobs.effects import BLOB, chain_of, check_files, with_effect_files
 from cinefab.jobs.stages import CPU
 from cinefab.jobs.status import ENDED, JobStatus
@@ -33,10 +35,13 @@ from cinefab.jobs.tables import job as job_table
 from cinefab.jobs.workshop import Model, Workshop
 from cinefab.store.facts import AuditLeaf, OutboxEvent, record_event, record_leaf
 
-__all__ = ["BLOB", "Opened", "find_model", "open_job", "versions_of"]
+__all__ = ["BLOB", "Opened", "clips_card", "find_model", "open_job", "versions_of"]
 
 _HEADROOM: Final = 3
 """What is reserved without a budget, in estimates: room for a slower machine, voided if unused."""
+
+
+_UNREAD_FRAMES: Final = 2**40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +70,7 @@ def open_job(shop: Workshop, brief: Brief, *, base: Path, out: Path, requested_u
     # A deadline such as "10m" is another moment each time; it belongs to the job, not the brief.
     portable = replace(_with_files_as_blobs(shop, wanted, base), deadline_us=None)
     check_files(shop, portable)
+    check_clips(shop, portable)
     document = canonical_json(brief_document(portable)).decode()
     digest = sha256_of(document.encode())
     with shop.recorder.db.write() as connection:
@@ -112,6 +118,12 @@ def find_model(shop: Workshop, brief: Brief) -> Model:
     return model
 
 
+def clips_card(shop: Workshop) -> ModelCard | None:
+    """Return the card of the model that shows clips, if one is installed."""
+    cards = (shop.models[name].card for name in sorted(shop.models))
+    return next((card for card in cards if CLIPS in card.capabilities), None)
+
+
 def versions_of(shop: Workshop, model: Model) -> Versions:
     """Return what, beside the brief, makes the pixels on this worker."""
     return Versions(model=model.card.ref, machine=shop.machine, encoder=shop.encoder, contract=1)
@@ -120,13 +132,14 @@ def versions_of(shop: Workshop, model: Model) -> Versions:
 def _amount_to_reserve(shop: Workshop, brief: Brief, model: Model) -> Uusd | None:
     plan = make_plan(
         brief,
-        references=[_stand_in(reference) for reference in brief.references],
+        references=[_stand_in(reference, brief) for reference in brief.references],
         card=model.card,
         versions=versions_of(shop, model),
         tenant=shop.tenant,
         files={},
         nusd_per_s=shop.prices.find(CPU),
         chain_of=chain_of(shop, brief),
+        clips=clips_card(shop),
     )
     estimate = estimate_uusd(plan)
     if estimate is None and brief.budget_uusd is not None:
@@ -148,9 +161,11 @@ def _amount_to_reserve(shop: Workshop, brief: Brief, model: Model) -> Uusd | Non
     return brief.budget_uusd
 
 
-def _stand_in(reference: Reference) -> PreparedReference:
-    # An estimate depends on no pixel, so it can be had before the reference is read.
+def _stand_in(reference: Reference, brief: Brief) -> PreparedReference:
+    # An estimate depends on no pixel, so it can be had before the reference is read. What is shown
+    # as a clip is taken to be a video, as long as it is asked to be.
     nothing = Sha256("0" * 64)
+    is_clip = any(shot.clip and shot.clip.reference == reference.name for shot in brief.shots)
     return PreparedReference(
         name=reference.name,
         role=reference.role,
@@ -160,6 +175,9 @@ def _stand_in(reference: Reference) -> PreparedReference:
         confidence_bp=0,
         width=1,
         height=1,
+        kind=MediaKind.VIDEO if is_clip else MediaKind.PICTURE,
+        frames=_UNREAD_FRAMES if is_clip else 0,
+        fps=brief.output.fps if is_clip else None,
     )
 
 

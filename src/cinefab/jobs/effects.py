@@ -44,6 +44,8 @@ BLOB: Final = "blob:"
 
 _CHAIN: Final = "cinefab.assemble.chain:Chain"
 _FILE: Final = "file"
+_CAPTIONS: Final = "captions"
+_LONG_MS: Final = 100_000  # longer than any shot, on both sides
 _UNREAD: Final = Sha256("0" * 64)
 
 Resolved = tuple[FoundEffect, dict[str, Any]]
@@ -58,9 +60,12 @@ def chain_of(shop: Workshop, brief: Brief) -> ChainOf:
     known = {field: _resolved(shop, brief, field, order) for field, order in _orders(brief)}
 
     def chain(span: ShotSpan) -> tuple[PlannedEffect, ...]:
+        caption = _caption_over_clip(brief, span.index, round(span.start * 1000 / span.fps))
+        first = [] if caption is None else [_resolved(shop, brief, *caption)]
         own = [field for field in known if field.startswith(f"shots[{span.index}].")]
         whole = [field for field in known if not field.startswith("shots[")]
-        planned = (_planned(*known[field], span) for field in [*own, *whole])
+        every = [*first, *(known[field] for field in [*own, *whole])]
+        planned = (_planned(found, settings, span) for found, settings in every)
         return tuple(effect for effect in planned if effect is not None)
 
     return chain
@@ -68,7 +73,8 @@ def chain_of(shop: Workshop, brief: Brief) -> ChainOf:
 
 def check_files(shop: Workshop, brief: Brief) -> None:
     """Let each effect look at its files, which are blobs by now; raise `BriefInvalid` by path."""
-    for field, order in _orders(brief):
+    captions = (_caption_over_clip(brief, i, 0) for i in range(len(brief.shots)))
+    for field, order in [*_orders(brief), *(each for each in captions if each is not None)]:
         found, settings = _resolved(shop, brief, field, order)
         if isinstance(found.effect, ChecksFiles):
             paths = {
@@ -79,7 +85,7 @@ def check_files(shop: Workshop, brief: Brief) -> None:
             try:
                 found.effect.check(settings, paths)
             except BriefInvalid as error:
-                raise _below(field, error) from None
+                raise _below(field, order, error) from None
 
 
 def with_effect_files(brief: Brief, keep: Callable[[str, str], str]) -> Brief:
@@ -217,6 +223,20 @@ def _orders(brief: Brief) -> Iterator[tuple[str, EffectOrder]]:
         yield f"effects[{j}].{order.name}", order
 
 
+def _caption_over_clip(brief: Brief, index: int, start_ms: int) -> tuple[str, EffectOrder] | None:
+    """Return the effect that sets a clip's caption over it, as models do for what they draw."""
+    shot = brief.shots[index]
+    if shot.clip is None or not shot.caption:
+        return None
+    cue = {
+        "start_ms": start_ms - _LONG_MS,
+        "end_ms": start_ms + _LONG_MS,
+        "lines": [shot.caption],
+    }
+    order = EffectOrder(name=_CAPTIONS, settings=settings_text({"cues": [cue]}))
+    return f"shots[{index}].caption", order
+
+
 def _resolved(shop: Workshop, brief: Brief, field: str, order: EffectOrder) -> Resolved:
     found = shop.effects.get(order.name)
     if found is None:
@@ -266,10 +286,12 @@ def _digest(place: str) -> Sha256:
     return Sha256(place.removeprefix(BLOB).partition("/")[0])
 
 
-def _below(field: str, error: BriefInvalid) -> BriefInvalid:
+def _below(field: str, order: EffectOrder, error: BriefInvalid) -> BriefInvalid:
+    # A caption over a clip is no setting of an effect to the person who wrote it.
+    below = f"{field}.{error.field}" if field.endswith(f".{order.name}") else field
     return BriefInvalid(
         attempted=error.attempted,
-        field=f"{field}.{error.field}",
+        field=below,
         found=error.found.removeprefix(f"{error.field}: "),
         remedy=error.remedy,
     )

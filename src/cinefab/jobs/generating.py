@@ -14,8 +14,8 @@ from cinefab.core.plan import Plan, PlannedSegment, PlannedShot
 from cinefab.core.stage import Content, Lineage
 from cinefab.engine.compute import ComputeResult
 from cinefab.generate.segments import KeptSegment, TakeFacts, record_segment, record_take
-from cinefab.jobs.door import find_model
 from cinefab.jobs.effects import effects_said
+from cinefab.jobs.models import model_of
 from cinefab.jobs.pieces import (
     all_segments,
     edges_by_weight,
@@ -75,7 +75,7 @@ async def _make(
     missing: Sequence[PlannedSegment],
     references: Sequence[Json],
 ) -> StageOutput:
-    model = find_model(shop, order.brief)
+    model = model_of(shop, order, shot)
     folder = shop.scratch / order.job
     frames = sum(each.frames for each in missing)
     stage = f"generate:{shot.index}"
@@ -126,9 +126,9 @@ def _keep(
     references: Sequence[Json],
     answer: ComputeResult,
 ) -> StageOutput:
-    model = find_model(shop, order.brief)
+    model = model_of(shop, order, shot)
     lineage = Lineage(
-        made_by=plan.model,
+        made_by=model.card.ref,
         sources=sources_of(shop, order, shot, references),
         digital_source_type=model.card.digital_source_type,
         prompt_digest=digest_of(prompt_of(shot)),
@@ -153,7 +153,7 @@ def _keep(
         )
         assets.append(NewAsset(content=content, lineage=lineage))
     facts = TakeFacts(
-        model=plan.model,
+        model=model.card.ref,
         seed=shot.seed,
         input=shot.input,
         versions={

@@ -22,7 +22,7 @@ from cinefab.core.stage import Content, Lineage, Relation, SourceEdge
 from cinefab.deliver.files import FILES, Caching, ReleaseFile, files_document, path_of
 from cinefab.deliver.ladder import rung_name, rungs_of
 from cinefab.generate.segments import KeptSegment, record_segment
-from cinefab.jobs.door import find_model
+from cinefab.jobs.models import film_source_type
 from cinefab.jobs.pieces import all_segments, edges_by_weight, find_intact, pieces_of
 from cinefab.jobs.stages import Order, StageOutput, run_stage
 from cinefab.jobs.workshop import Workshop
@@ -296,7 +296,7 @@ def _keep_files(
     facts: Any = released
     plan_facts: Any = planned
     film = AssetId(facts["asset"])
-    source_type = find_model(shop, order.brief).card.digital_source_type
+    source_type = film_source_type(shop, order, plan)
     files = [
         _kept_before(shop, facts["digest"], ".mp4", "film", "video/mp4", codec=made["codec"]),
         _kept_before(shop, plan_facts["timeline"], ".otio", "timeline", "application/json"),

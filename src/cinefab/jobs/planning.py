@@ -12,7 +12,7 @@ from cinefab.core.plan import Plan
 from cinefab.core.stage import Content, Lineage
 from cinefab.generate.plan import make_plan, plan_document, plan_from_document
 from cinefab.generate.timeline import write_timeline
-from cinefab.jobs.door import BLOB, find_model, versions_of
+from cinefab.jobs.door import BLOB, clips_card, find_model, versions_of
 from cinefab.jobs.effects import chain_of, files_as_assets
 from cinefab.jobs.ingesting import kept_from_json, prepared
 from cinefab.jobs.stages import CPU, Order, StageOutput, run_stage
@@ -60,6 +60,7 @@ def _plan(shop: Workshop, order: Order, references: Sequence[Json]) -> StageOutp
         files=brand_files(order),
         nusd_per_s=shop.prices.find(CPU),
         chain_of=chain_of(shop, order.brief),
+        clips=clips_card(shop),
     )
     path = Path(shop.scratch) / f"{order.job}.otio"
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -12,8 +12,8 @@ from cinefab.core.canonical import Json, Sha256, digest_of
 from cinefab.core.plan import Plan, PlannedShot
 from cinefab.core.stage import Content, Lineage
 from cinefab.generate.segments import KeptSegment, record_segment
-from cinefab.jobs.door import find_model
 from cinefab.jobs.effects import effects_said
+from cinefab.jobs.models import model_of
 from cinefab.jobs.pieces import missing_of, pieces_from, preview_size, still_key
 from cinefab.jobs.stages import Order, StageOutput, run_stage
 from cinefab.jobs.tables import job as job_table
@@ -83,6 +83,7 @@ def _requests(
     checks: list[Json] = [
         {
             "shot": shot.index,
+            "entry": model_of(shop, order, shot).entry,
             "small": request_now(shop, order, plan, shot, references, small),
             "full": request_now(shop, order, plan, shot, references, plan.size),
         }
@@ -99,8 +100,8 @@ async def _make_still(
     references: Sequence[Json],
     missing: Sequence[PlannedShot],
 ) -> StageOutput:
-    model = find_model(shop, order.brief)
     shot = plan.shots[0]
+    model = model_of(shop, order, shot)
     path = shop.scratch / order.job / "preview.jpg"
     request, checks = await asyncio.to_thread(_requests, shop, order, plan, missing, references)
     argument: Json = {
@@ -124,7 +125,7 @@ async def _make_still(
             digest=digest, kind="preview", media_type="image/jpeg", size_bytes=value["size_bytes"]
         ),
         lineage=Lineage(
-            made_by=plan.model,
+            made_by=model.card.ref,
             sources=sources_of(shop, order, shot, references),
             digital_source_type=model.card.digital_source_type,
             prompt_digest=digest_of(prompt_of(shot)),

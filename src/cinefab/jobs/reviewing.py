@@ -107,7 +107,9 @@ def _ordered(
     for shot in shots:
         given: Any = shot.input
         colours |= dict.fromkeys(given["colours"])
-        shown |= dict.fromkeys(name for name in shot.references if name != given["logo"])
+        # What an effect was put on is meant to look unlike what it was made from.
+        if not shot.effects:
+            shown |= dict.fromkeys(name for name in shot.references if name != given["logo"])
     return Ordered(
         shots=tuple(shot.index for shot in shots),
         frames=frames,

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from cinefab.core.brief import Size
-from cinefab.core.canonical import Json
+from cinefab.core.canonical import Json, Sha256
 from cinefab.core.errors import BriefInvalid, ContractMismatch
 from cinefab.core.ids import AssetId
 from cinefab.core.plan import Plan, PlannedShot
@@ -62,6 +62,7 @@ def request_now(
     """Do what `request_for` does, but for the versions, in the calling thread, which may wait."""
     by_name = _by_name(order, references)
     used = {name: by_name[name] for name in shot.references}
+    shown = {name: _shown(kept, shot) for name, kept in used.items()}
     return {
         "input": shot.input,
         "seed": shot.seed,
@@ -69,7 +70,7 @@ def request_now(
         "fps": str(plan.fps),
         "shot_frames": shot.frames,
         "references": {
-            name: str(shop.blobs.local_path(kept.picture)) for name, kept in used.items()
+            name: str(shop.blobs.local_path(digest)) for name, (digest, _) in shown.items()
         },
         "masks": {
             name: str(shop.blobs.local_path(kept.mask))
@@ -144,7 +145,7 @@ def sources_of(
     # A logo is seen in every shot, and nobody's share of a film is a share of its logo.
     logo = order.brief.brand.logo
     shown = [
-        (by_name[name].picture_asset, Relation.COMPONENT_OF, 0 if name == logo else 1)
+        (_shown(by_name[name], shot)[1], Relation.COMPONENT_OF, 0 if name == logo else 1)
         for name in shot.references
     ]
     masks = [
@@ -173,6 +174,14 @@ def _by_name(order: Order, references: Sequence[Json]) -> dict[str, KeptReferenc
         reference.name: kept_from_json(kept)
         for reference, kept in zip(order.brief.references, references, strict=True)
     }
+
+
+def _shown(kept: KeptReference, shot: PlannedShot) -> tuple[Sha256, AssetId]:
+    """Return what a shot is made from: a clip from its video, everything else from a picture."""
+    assert isinstance(shot.input, Mapping), "a shot's input is an object"
+    if "clip" in shot.input and kept.video is not None and kept.video_asset is not None:
+        return kept.video, kept.video_asset
+    return kept.picture, kept.picture_asset
 
 
 def _given_to_effects(

@@ -46,6 +46,25 @@ def decode(path: Path) -> Iterator[Frame]:
         yield frame
 
 
+def decode_from(path: Path, first: int) -> Iterator[Frame]:
+    """Yield the frames of `path` from number `first` on, in the order they are shown.
+
+    For films of one constant rate: the keyframe before `first` is sought, and only what lies
+    between it and `first` is decoded in vain. Raises as `decode` does.
+    """
+    with opened(path) as (container, stream):
+        fps = Fraction(stream.average_rate or 0)
+        assert stream.time_base is not None, "MP4 tracks have a clock"
+        start = stream.start_time or 0
+        container.seek(start + int(first / fps / stream.time_base), stream=stream, backward=True)
+        for picture in container.decode(stream):
+            if picture.is_corrupt or picture.pts is None:
+                raise _unsound(f"read {path}", f"a broken picture at {picture.time} s")
+            if round((picture.pts - start) * stream.time_base * fps) >= first:
+                frame: Frame = picture.to_ndarray().astype(np.uint8, copy=False)
+                yield frame
+
+
 def decode_luma(path: Path) -> Iterator[Mask]:
     """Yield every frame's luma, shape (height, width), limited range, as a view.
 

@@ -44,8 +44,12 @@ CARD: Final = EffectCard(
                     "additionalProperties": False,
                     "required": ["start_ms", "end_ms", "lines"],
                     "properties": {
-                        "start_ms": {"type": "integer", "minimum": -600_000, "maximum": 600_000},
-                        "end_ms": {"type": "integer", "minimum": -600_000, "maximum": 600_000},
+                        "start_ms": {
+                            "type": "integer",
+                            "minimum": -3_600_000,
+                            "maximum": 3_600_000,
+                        },
+                        "end_ms": {"type": "integer", "minimum": -3_600_000, "maximum": 3_600_000},
                         "lines": {
                             "type": "array",
                             "minItems": 1,

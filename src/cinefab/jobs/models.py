@@ -1,0 +1,46 @@
+"""Which model makes which shot, and what a film of several of them is called by its origin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from cinefab.core.errors import ContractMismatch
+from cinefab.core.plan import Plan, PlannedShot
+from cinefab.jobs.door import find_model
+from cinefab.jobs.stages import Order
+from cinefab.jobs.workshop import Model, Workshop
+
+_TRAINED: Final = "trainedAlgorithmicMedia"
+_COMPOSITE: Final = "composite"
+_WITH_TRAINED: Final = "compositeWithTrainedAlgorithmicMedia"
+
+
+def model_of(shop: Workshop, order: Order, shot: PlannedShot) -> Model:
+    """Return what makes a shot: the film's model, or the shot's own.
+
+    Raises `ContractMismatch` if the shot's own is not what is installed here.
+    """
+    if shot.model is None:
+        return find_model(shop, order.brief)
+    for model in shop.models.values():
+        if model.card.ref == shot.model:
+            return model
+    raise ContractMismatch(
+        attempted=f"make shot {shot.index} as it was planned",
+        found=f"{shot.model} is not installed here",
+        remedy="Order it again: it is planned anew here; what was made is reused.",
+    )
+
+
+def source_type_of(shop: Workshop, order: Order, shots: Iterable[PlannedShot]) -> str:
+    """Return the IPTC term for what is made of these shots: theirs, or that of a composite."""
+    kinds = {model_of(shop, order, shot).card.digital_source_type for shot in shots}
+    if len(kinds) == 1:
+        return kinds.pop()
+    return _WITH_TRAINED if _TRAINED in kinds else _COMPOSITE
+
+
+def film_source_type(shop: Workshop, order: Order, plan: Plan) -> str:
+    """Return the IPTC term for the whole film."""
+    return source_type_of(shop, order, plan.shots)
