@@ -163,7 +163,27 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str, str]] = {
     "gif": (lambda: encoded(scene(), "GIF"), "a.gif", "GIF"),
     "tiff": (lambda: encoded(scene(), "TIFF"), "a.tif", "TIFF"),
     "bmp": (lambda: encoded(scene(), "BMP"), "a.bmp", "BMP"),
-    "avif": (lambda: encoded(scene(), "AVIF"), "a.avif", "AVIF"),
+    "animated-avif": (lambda: animated("AVIF"), "a.avif", "animated"),
+    "avif-of-impossible-size": (
+        lambda: encoded(scene(), "AVIF").replace(
+            struct.pack(">II", 96, 64), struct.pack(">II", 60_000, 60_000)
+        ),
+        "a.avif",
+        "60000 x 60000",
+    ),
+    "avif-of-tiles": (
+        lambda: encoded(scene(), "AVIF").replace(b"av01", b"grid", 1),
+        "a.avif",
+        "tiles",
+    ),
+    "avif-without-a-list": (lambda: encoded(scene(), "AVIF")[:32], "a.avif", "no list"),
+    "avif-of-noise": (
+        lambda: encoded(scene(), "AVIF")[:-100] + bytes(range(100)),
+        "a.avif",
+        "",
+    ),
+    "avif-called-png": (lambda: encoded(scene(), "AVIF"), "a.png", "holds an AVIF"),
+    "heic": (lambda: b"\0\0\0\x18ftypheic" + bytes(50), "a.heic", "HEIC"),
     "jpeg-2000": (lambda: encoded(scene(), "JPEG2000"), "a.jp2", "JPEG 2000"),
     "pdf": (lambda: b"%PDF-1.7\n" + bytes(50), "a.png", "PDF"),
     "playlist": (lambda: b"#EXTM3U\nfile:///etc/passwd\n", "a.png", "playlist"),
@@ -284,7 +304,9 @@ def test_the_pixel_bomb_is_as_small_as_the_one_seen_in_the_wild() -> None:
     assert len(pixel_bomb(9000)) < 11_000
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "progressive JPEG", "WEBP", "lossless WEBP"])
+@pytest.mark.parametrize(
+    "kind", ["PNG", "JPEG", "progressive JPEG", "WEBP", "lossless WEBP", "AVIF"]
+)
 def test_a_picture_cut_off_anywhere_is_refused(sandbox: Sandbox, kind: str) -> None:
     options = {"progressive JPEG": {"progressive": True}, "lossless WEBP": {"lossless": True}}
     whole = encoded(scene(), kind.rpartition(" ")[2], **options.get(kind, {}))
@@ -324,7 +346,7 @@ def test_a_name_cannot_steer_the_terminal(sandbox: Sandbox) -> None:
 
 def test_random_damage_never_does_more_than_refuse_or_show(sandbox: Sandbox) -> None:
     chance = random.Random(20)
-    originals = [encoded(scene(), kind) for kind in ("PNG", "JPEG", "WEBP")]
+    originals = [encoded(scene(), kind) for kind in ("PNG", "JPEG", "WEBP", "AVIF")]
 
     causes = set()
     for _ in range(12):

@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from functools import cache
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -174,8 +175,33 @@ def test_16_bits_are_rounded_to_8(sandbox: Sandbox) -> None:
     assert distance(decoded.rgb, np.dstack([expected] * 3)) == 0
 
 
+@pytest.mark.parametrize("bits", [8, 10, 12])
+def test_an_avif_of_any_depth_comes_in_eight_bits(sandbox: Sandbox, bits: int) -> None:
+    dtype = np.uint8 if bits == 8 else np.uint16
+    ramp = np.linspace(0, 2**bits - 1, 96).round().astype(dtype)
+    picture = np.ascontiguousarray(np.broadcast_to(ramp[None, :, None], (64, 96, 3)))
+    options = [cv2.IMWRITE_AVIF_DEPTH, bits, cv2.IMWRITE_AVIF_QUALITY, 100]
+    data = cv2.imencode(".avif", picture, options)[1].tobytes()
+
+    decoded = decode(sandbox, data, "a.avif")
+
+    expected = np.linspace(0, 255, 96).round().astype(np.uint8)
+    assert distance(decoded.rgb, np.broadcast_to(expected[None, :, None], (64, 96, 3))) < 2
+
+
+def test_an_avif_keeps_its_alpha(sandbox: Sandbox) -> None:
+    picture = scene().copy()
+    picture.putalpha(Image.fromarray(np.full((64, 96), 128, np.uint8)))
+
+    decoded = decode(sandbox, encoded(picture, "AVIF", quality=95), "a.avif")
+
+    assert decoded.format == "avif"
+    assert decoded.alpha is not None
+    assert (decoded.alpha == 128).all()
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "AVIF"])
 def test_a_picture_from_a_turned_camera_stands_upright(
     sandbox: Sandbox, orientation: int, kind: str
 ) -> None:

@@ -1,4 +1,4 @@
-"""Still pictures: PNG, JPEG, WebP."""
+"""Still pictures: PNG, JPEG, WebP, AVIF."""
 
 from __future__ import annotations
 
@@ -32,6 +32,12 @@ CARD: Final = ReaderCard(
             media_type="image/webp",
             suffixes=(".webp",),
         ),
+        Format(
+            name="avif",
+            title="an AVIF picture",
+            media_type="image/avif",
+            suffixes=(".avif",),
+        ),
     ),
     task=PICTURE_TASK,
 )
@@ -43,6 +49,6 @@ class Pictures:
     card = CARD
 
     def recognise(self, data: bytes) -> str | None:
-        """Return `png`, `jpeg` or `webp`."""
+        """Return `png`, `jpeg`, `webp` or `avif`."""
         found = format_of(data)
         return None if found is None else str(found)

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from cinefab.media.frames import Mask, Rgb
+from cinefab.media.sandbox.formats.avif import read_avif
 from cinefab.media.sandbox.formats.jpeg import read_jpeg
 from cinefab.media.sandbox.formats.outline import Outline, refuse_broken
 from cinefab.media.sandbox.formats.png import read_png
@@ -19,6 +20,7 @@ _READERS: Final = {
     PictureFormat.PNG: read_png,
     PictureFormat.JPEG: read_jpeg,
     PictureFormat.WEBP: read_webp,
+    PictureFormat.AVIF: read_avif,
 }
 _OPAQUE: Final = 255
 _Pixels: TypeAlias = np.ndarray[Any, np.dtype[Any]]
@@ -35,7 +37,7 @@ def decode(
     kind = sniff(payload, name=name)
     outline = _READERS[kind](payload)
     _check_size(outline, pixels_max=pixels_max, side_max=side_max)
-    rgb, mask = _to_rgb(_decoded(outline))
+    rgb, mask = _to_rgb(_decoded(outline), outline.bits)
     rgb = np.ascontiguousarray(_upright(rgb, outline.orientation))
     facts = {
         "format": str(kind),
@@ -60,10 +62,11 @@ def warm_up() -> None:
         (".jpg", flat),
         (".webp", flat),
         (".webp", deep[:, :, :1]),
+        (".avif", flat),
     ):
         encoded = cv2.imencode(suffix, _eight_bits(np.ascontiguousarray(pixels)))[1]
         if (decoded := cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED)) is not None:
-            _to_rgb(decoded)
+            _to_rgb(decoded, 16)
 
 
 def _check_size(outline: Outline, *, pixels_max: int, side_max: int) -> None:
@@ -94,13 +97,13 @@ def _decoded(outline: Outline) -> _Pixels:
     return pixels
 
 
-def _to_rgb(pixels: _Pixels) -> tuple[Rgb, Mask | None]:
+def _to_rgb(pixels: _Pixels, bits: int) -> tuple[Rgb, Mask | None]:
     """Return 8-bit RGB, and the mask unless all is opaque.
 
     Colours stay as they are stored (not multiplied by alpha), because they will be laid over
     something; wholly clear pixels have no colour of their own and become white.
     """
-    pixels = _eight_bits(pixels)
+    pixels = _eight_bits(pixels, bits)
     channels = 1 if pixels.ndim == 2 else pixels.shape[2]
     if channels == 1:
         return cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB).astype(np.uint8, copy=False), None
@@ -114,9 +117,9 @@ def _to_rgb(pixels: _Pixels) -> tuple[Rgb, Mask | None]:
     return rgb, mask
 
 
-def _eight_bits(pixels: _Pixels) -> _Pixels:
+def _eight_bits(pixels: _Pixels, bits: int = 16) -> _Pixels:
     if pixels.dtype == np.uint16:
-        return cv2.convertScaleAbs(pixels, alpha=1 / 257)
+        return cv2.convertScaleAbs(pixels, alpha=_OPAQUE / (2**bits - 1))
     return pixels
 
 

@@ -1,6 +1,6 @@
 """A stranger's picture, decoded behind the lock.
 
-Accepted: still PNG, JPEG and WebP, whole, of the format that their name promises. What follows a
+Accepted: still PNG, JPEG, WebP and AVIF, whole, of the format that their name promises. What follows a
 file's end is ignored. Embedded colour profiles are not applied: pixels are taken as sRGB.
 """
 
@@ -19,7 +19,7 @@ from cinefab.media.sandbox.talk import printable
 PICTURE_TASK: Final = "cinefab.media.sandbox.picture_task:decode"
 """The task's name, for `Sandbox.warm`."""
 
-_FORMATS: Final = frozenset({"png", "jpeg", "webp"})
+_FORMATS: Final = frozenset({"png", "jpeg", "webp", "avif"})
 _NAME_MAX: Final = 200
 
 
@@ -36,7 +36,7 @@ class DecodedPicture:
     """An upright picture; `alpha` is None where it is wholly opaque.
 
     Where there is an `alpha`, colours are not multiplied by it, and wholly clear pixels are white.
-    `format` is `png`, `jpeg` or `webp`, the last part of its media type.
+    `format` is `png`, `jpeg`, `webp` or `avif`, the last part of its media type.
     """
 
     rgb: Rgb

@@ -13,13 +13,15 @@ class Outline:
     """A picture's size in pixels as stored, how to turn it (EXIF 1 to 8), and its essence.
 
     `essence` is a valid file with nothing in it but what determines the pixels: metadata,
-    profiles, thumbnails and trailing data never reach the decoder.
+    profiles, thumbnails and trailing data never reach the decoder. `bits` is what white has where
+    samples come in two bytes.
     """
 
     width: int
     height: int
     orientation: int
     essence: bytes
+    bits: int = 16
 
 
 def refuse_truncated(where: str) -> NoReturn:

@@ -7,10 +7,11 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from cinefab.media.sandbox.formats import jpeg, png
+from cinefab.media.sandbox.formats.avif import is_avif
 from cinefab.media.sandbox.formats.webp import is_webp
 from cinefab.media.sandbox.outcome import PayloadRefused
 
-_ACCEPTED: Final = "PNG, JPEG or WebP"
+_ACCEPTED: Final = "PNG, JPEG, WebP or AVIF"
 
 
 class PictureFormat(StrEnum):
@@ -19,22 +20,25 @@ class PictureFormat(StrEnum):
     PNG = "png"
     JPEG = "jpeg"
     WEBP = "webp"
+    AVIF = "avif"
 
 
 _NAMES: Final = {
     PictureFormat.PNG: "PNG",
     PictureFormat.JPEG: "JPEG",
     PictureFormat.WEBP: "WebP",
+    PictureFormat.AVIF: "AVIF",
 }
 _SUFFIXES: Final = {
     PictureFormat.PNG: (".png", ".apng"),
     PictureFormat.JPEG: (".jpg", ".jpeg", ".jpe", ".jfif"),
     PictureFormat.WEBP: (".webp",),
+    PictureFormat.AVIF: (".avif",),
 }
 # Endings that promise something else; any other ending promises nothing (`photo.php`).
 # fmt: off
 FOREIGN_SUFFIXES: Final = frozenset({
-    ".gif", ".svg", ".svgz", ".tif", ".tiff", ".bmp", ".avif", ".heic", ".heif", ".jxl", ".jp2",
+    ".gif", ".svg", ".svgz", ".tif", ".tiff", ".bmp", ".heic", ".heif", ".jxl", ".jp2",
     ".j2k", ".ico", ".psd", ".eps", ".ai", ".exr", ".hdr", ".tga", ".pdf", ".mp4", ".mov", ".webm",
     ".mkv", ".avi", ".m3u", ".m3u8", ".zip", ".gz", ".html", ".htm", ".xml", ".txt", ".json",
     ".exe", ".js", ".sh", ".wav", ".flac", ".mp3", ".aac", ".m4a", ".ogg", ".opus",
@@ -102,7 +106,7 @@ def sniff(data: bytes, *, name: str) -> PictureFormat:
     promised = {s for suffixes in _SUFFIXES.values() for s in suffixes} | FOREIGN_SUFFIXES
     if suffix in promised and suffix not in _SUFFIXES[found]:
         raise PayloadRefused(
-            found=f"it is called {suffix} but holds a {_NAMES[found]} picture",
+            found=f"it is called {suffix} but holds {_article(_NAMES[found])} picture",
             remedy=f"Name it {_SUFFIXES[found][0]}, or export it in the format that it promises.",
         )
     return found
@@ -114,7 +118,13 @@ def format_of(data: bytes) -> PictureFormat | None:
         return PictureFormat.PNG
     if data.startswith(jpeg.MAGIC):
         return PictureFormat.JPEG
-    return PictureFormat.WEBP if is_webp(data) else None
+    if is_webp(data):
+        return PictureFormat.WEBP
+    return PictureFormat.AVIF if is_avif(data) else None
+
+
+def _article(name: str) -> str:
+    return f"{'an' if name[0] in 'AEIO' else 'a'} {name}"
 
 
 def looks_like(data: bytes) -> str:
