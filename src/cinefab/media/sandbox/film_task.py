@@ -19,7 +19,7 @@ import av
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
-from av.error import FFmpegError, InvalidDataError
+from av.error import FFmpegError
 from av.packet import Packet
 from av.stream import Disposition
 from av.video.frame import VideoFrame
@@ -136,13 +136,17 @@ class _Film:
         """Yield frames and samples; refuse what goes beyond the limits, or ends too early."""
         shown = sound = None
         if target is not None:
-            shown = ConstantRate(target, frames_max=self._limits.frames_max)
+            shown = ConstantRate(
+                target,
+                frames_max=self._limits.frames_max,
+                seconds_max=self._limits.seconds_max,
+            )
         if self.audio is not None:
             sound = PlainSamples(seconds_max=self._limits.seconds_max)
         decoded = 0
         for packet, frame in self._frames():
             if packet.is_corrupt or frame.is_corrupt:
-                _refuse_broken(f"it cannot be decoded at {frame.time or 0:.2f} s")
+                _refuse_broken(f"it is damaged or cut off at {frame.time or 0:.2f} s")
             at = None if frame.pts is None else frame.pts * _base(frame) - start
             if isinstance(frame, VideoFrame) and shown is not None:
                 decoded += 1
@@ -179,7 +183,7 @@ def _outline(
 ) -> tuple[dict[str, Any], PlainFrames | None]:
     with _opened(payload, container) as opened:
         film = _Film(opened, limits, pictures=pictures)
-        _check_length(opened, film, limits)
+        _check_length(opened, limits)
         if film.video is None and film.audio is None:
             kind = "picture or sound" if pictures else "sound"
             raise PayloadRefused(
@@ -235,18 +239,21 @@ def _opened(payload: bytes, container: str) -> Iterator[InputContainer]:
     if demuxer != "mov":
         del options["enable_drefs"]
     try:
-        with closing(
-            av.open(
+        try:
+            opened = av.open(
                 io.BytesIO(payload), "r", format=demuxer, options=options, metadata_errors="replace"
             )
-        ) as opened:
+        except MemoryError as error:
+            raise PayloadRefused(
+                cause=Cause.TOO_LARGE,
+                found="it lists more tracks, or longer tables, than are read",
+                remedy="Export it with one picture track and one sound track.",
+            ) from error
+        with closing(opened):
             yield opened
-    except InvalidDataError as error:
-        _refuse_broken(f"FFmpeg says: {error.strerror}", error)
-    except MemoryError:
-        raise
     except (EOFError, FFmpegError) as error:
-        _refuse_broken(f"FFmpeg says: {error}"[:200], error)
+        said = getattr(error, "strerror", None) or type(error).__name__
+        _refuse_broken(f"FFmpeg says: {said}"[:200], error)
 
 
 def _moving(opened: InputContainer) -> list[VideoStream]:
@@ -265,7 +272,7 @@ def _check_tracks(opened: InputContainer, limits: _Limits) -> None:
         )
 
 
-def _check_length(opened: InputContainer, film: _Film, limits: _Limits) -> None:
+def _check_length(opened: InputContainer, limits: _Limits) -> None:
     seconds = _declared_seconds(opened)
     if seconds is not None and seconds > limits.seconds_max:
         raise PayloadRefused(
@@ -273,8 +280,6 @@ def _check_length(opened: InputContainer, film: _Film, limits: _Limits) -> None:
             found=f"it is {float(seconds):,.0f} s long, at most {limits.seconds_max} s are read",
             remedy="Cut out the part that is wanted.",
         )
-    if film.video is not None and film.video.frames > limits.frames_max:
-        _refuse_frames(limits.frames_max, film.video.frames)
 
 
 def _check_picture_track(video: VideoStream, limits: _Limits) -> None:
@@ -284,6 +289,8 @@ def _check_picture_track(video: VideoStream, limits: _Limits) -> None:
             found=f"its pictures are coded as {name}",
             remedy="Export it as H.264, HEVC, VP8, VP9, AV1 or ProRes.",
         )
+    if video.frames > limits.frames_max:
+        _refuse_frames(limits.frames_max, video.frames)
     _check_pixels(video.codec_context.width, video.codec_context.height, limits)
 
 
@@ -295,7 +302,9 @@ def _check_sound_track(audio: AudioStream) -> None:
             remedy="Export it as AAC, MP3, Opus, Vorbis, FLAC or PCM.",
         )
     channels, rate = audio.codec_context.layout.nb_channels, audio.codec_context.sample_rate
-    if not 0 < channels <= _CHANNELS_MAX or rate not in _RATES:
+    if not channels or not rate:
+        _refuse_broken("its sound has no channels or no rate")
+    if channels > _CHANNELS_MAX or rate not in _RATES:
         raise PayloadRefused(
             cause=Cause.TOO_LARGE,
             found=f"its sound has {channels} channels at {rate} Hz",

@@ -154,7 +154,7 @@ class Film:
             if "frame" in piece.facts:
                 frame = self._frame(piece, before=frame)
                 frames += 1
-                if frames > self._limits.frames_max:
+                if frames > self._frames_max:
                     self._refuse("more frames than are allowed")
                 yield Shown(frame=frame, is_key=piece.facts["frame"] is True)
             else:
@@ -165,6 +165,12 @@ class Film:
                 yield heard
         if (self.outline.picture is not None) != (frames > 0):
             self._refuse("it announced pictures and sent none")
+
+    @property
+    def _frames_max(self) -> int:
+        picture, limits = self.outline.picture, self._limits
+        rate = 0 if picture is None else picture.fps
+        return min(limits.frames_max, int(limits.seconds_max * rate))
 
     def _frame(self, piece: SandboxResult, *, before: Frame | None) -> Frame:
         picture = self.outline.picture

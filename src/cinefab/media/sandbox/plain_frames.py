@@ -125,9 +125,10 @@ class PlainFrames:
 class ConstantRate:
     """Shows pictures of any moments at a constant rate: each as long as it is the latest one."""
 
-    def __init__(self, target: PlainFrames, *, frames_max: int) -> None:
+    def __init__(self, target: PlainFrames, *, frames_max: int, seconds_max: int) -> None:
         self._target = target
-        self._frames_max = frames_max
+        self._seconds_max = seconds_max
+        self._frames_max = min(frames_max, int(seconds_max * target.rate))
         self._latest: VideoFrame | None = None
         self._latest_sent = False
         self._ends = Fraction(0)
@@ -174,7 +175,7 @@ class ConstantRate:
     def _refuse(self) -> None:
         raise PayloadRefused(
             cause=Cause.TOO_LARGE,
-            found=f"it shows more than {self._frames_max:,} frames",
+            found=f"it goes on for more than {self._frames_max:,} frames, or {self._seconds_max} s",
             remedy="Cut out the part that is wanted.",
         )
 

@@ -144,4 +144,4 @@ def looks_like(data: bytes) -> str:
         return f"it is cut off after {len(data)} bytes"
     if all(byte >= 0x20 or byte in b"\t\r\n\f" for byte in data[:512]):
         return "it looks like text"
-    return "it begins as no picture does"
+    return "it begins as no picture, film or sound does"
