@@ -78,6 +78,7 @@ def test_a_refused_film_has_a_page_that_says_why_and_shows_how_far_it_got(tmp_pa
     assert "<video" not in page
     assert page.count("<symbol") == 3
     assert report["lineage"][-1]["kind"] == "cut"
+    assert 'alt="Frame 0"' in page
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from cinefab.core.canonical import Sha256
 from cinefab.core.errors import ContractMismatch, CredentialsInvalid, StorageUnavailable
@@ -12,7 +12,10 @@ from cinefab.core.plan import Part
 from cinefab.deliver.page.page import Media, write_page
 from cinefab.jobs.workshop import Workshop
 
-_LOST = (ContractMismatch, CredentialsInvalid, StorageUnavailable)
+_FRAMES_MAX: Final = 8
+"""A check may remark many frames; a page shows the first ones."""
+
+_LOST: Final = (ContractMismatch, CredentialsInvalid, StorageUnavailable)
 """What reading a picture may end in; a report is written all the same, without it."""
 
 
@@ -28,6 +31,8 @@ def write_report_page(shop: Workshop, report: Mapping[str, Any], path: Path) -> 
         film=None if film is None else shop.blobs.local_path(Sha256(film)),
         poster=next(iter(shots.values()), None) if poster is None else poster,
         shots=shots,
+        frames=_frames_seen(shop, report),
+        asked=_picture(shop, report.get("asked", {}).get("still")),
     )
     write_page(report, path, media)
 
@@ -40,12 +45,33 @@ def _shot_pictures(shop: Workshop, report: Mapping[str, Any]) -> dict[int, bytes
     return {shot: picture for shot, picture in found.items() if picture is not None}
 
 
-def _decoded(shop: Workshop, body: Mapping[str, Any]) -> bytes | None:
-    # Ten times as dear as one that is kept: for what was made without one, or lost it.
-    from cinefab.media.thumbnail import keyframe_thumbnail  # noqa: PLC0415 - codecs, and seldom
+def _frames_seen(shop: Workshop, report: Mapping[str, Any]) -> dict[int, bytes]:
+    """Return the frames that checks remarked, decoded from the pieces that they are in."""
+    findings = (report["verdict"] or {}).get("findings", ())
+    remarks = [each for one in findings for each in (*one["problems"], *one["questions"])]
+    wanted = dict.fromkeys(each["frame"] for each in remarks if each["frame"] is not None)
+    shown = [each for each in report["segments"] if each["part"] == Part.BODY]
+    shown += [each for each in report["transitions"] if each["sha256"] is not None]
+    pictures: dict[int, bytes] = {}
+    for frame in list(wanted)[:_FRAMES_MAX]:
+        for piece in shown:
+            at = frame - piece["first_frame"]
+            if 0 <= at < piece["frames"]:
+                picture = _decoded(shop, piece, frame=at)
+                if picture is not None:
+                    pictures[frame] = picture
+    return pictures
+
+
+def _decoded(shop: Workshop, piece: Mapping[str, Any], *, frame: int | None = None) -> bytes | None:
+    # Ten times as dear as a picture that is kept: for what has none, and what a check remarked.
+    from cinefab.media import thumbnail  # noqa: PLC0415 - codecs, and seldom
 
     try:
-        return keyframe_thumbnail(shop.blobs.local_path(Sha256(body["sha256"])))
+        path = shop.blobs.local_path(Sha256(piece["sha256"]))
+        if frame is None:
+            return thumbnail.keyframe_thumbnail(path)
+        return thumbnail.frame_thumbnail(path, frame)
     except _LOST:
         return None
 

@@ -111,6 +111,7 @@ def transitions_of(
             "frames": each.frames,
             "made_by": "run" if f"transition:{each.into}" in made else "reuse",
             "asset": kept[each.key].asset if each.key in kept else None,
+            "sha256": kept[each.key].digest if each.key in kept else None,
         }
         for each in plan.transitions
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -10,7 +11,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation
 
 from cinefab.core.errors import ContractMismatch
-from cinefab.media.decode import opened
+from cinefab.media.decode import decode, opened
 from cinefab.media.frames import Frame
 
 WIDTH_PX: Final = 240
@@ -23,6 +24,20 @@ _END: Final = 1 << 40  # beyond any film, in ticks of its clock
 def thumbnail(frame: Frame) -> bytes:
     """Return a small JPEG of `frame`, I420 in BT.709 and limited range; the same each time."""
     return _small(VideoFrame.from_ndarray(frame, format="yuv420p"))
+
+
+def frame_thumbnail(path: Path, number: int) -> bytes:
+    """Return a JPEG of frame `number` of `path`, twice as wide as a thumbnail.
+
+    Everything before it is decoded too. Raises as `keyframe_thumbnail` does.
+    """
+    for frame in islice(decode(path), number, number + 1):
+        return _small(VideoFrame.from_ndarray(frame, format="yuv420p"), width_max=2 * WIDTH_PX)
+    raise ContractMismatch(
+        attempted=f"read frame {number} of {path}",
+        found="it ends before",
+        remedy="Remove the file and make it again",
+    )
 
 
 def keyframe_thumbnail(path: Path) -> bytes:
@@ -45,8 +60,8 @@ def keyframe_thumbnail(path: Path) -> bytes:
         return _small(pictures[0])
 
 
-def _small(picture: VideoFrame) -> bytes:
-    width = min(WIDTH_PX, picture.width)
+def _small(picture: VideoFrame, *, width_max: int = WIDTH_PX) -> bytes:
+    width = min(width_max, picture.width)
     height = max(2, picture.height * width // picture.width)
     bgr = picture.reformat(
         width=width,

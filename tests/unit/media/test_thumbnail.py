@@ -13,7 +13,7 @@ from cinefab.core.brief import Size
 from cinefab.core.errors import ContractMismatch
 from cinefab.media.encode import FINAL, KEYFRAME_EVERY, encode
 from cinefab.media.frames import Frame
-from cinefab.media.thumbnail import WIDTH_PX, keyframe_thumbnail, thumbnail
+from cinefab.media.thumbnail import WIDTH_PX, frame_thumbnail, keyframe_thumbnail, thumbnail
 
 SIZE = Size(640, 360)
 
@@ -51,6 +51,17 @@ def test_of_a_file_the_last_keyframe_is_shown(tmp_path: Path) -> None:
 
     assert picture.shape == (135, WIDTH_PX, 3)
     assert abs(int(picture.mean()) - round((200 - 16) * 255 / 219)) <= 2
+
+
+def test_any_frame_of_a_file_can_be_shown(tmp_path: Path) -> None:
+    path = tmp_path / "body.mp4"
+    encode(map(grey, [40] * 9 + [200] * 3), path, size=SIZE, fps=Fraction(24), settings=FINAL)
+
+    dark, light = (opened(frame_thumbnail(path, number)).mean() for number in (8, 9))
+
+    assert light - dark > 150
+    with pytest.raises(ContractMismatch, match="ends before"):
+        frame_thumbnail(path, 12)
 
 
 def test_a_file_that_is_no_film_of_ours_is_an_error_of_ours(tmp_path: Path) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import Any, Final
 
+from cinefab.deliver.page.figures import moment, timecode
 from cinefab.deliver.page.markup import Child, Html, join, said, tag
 from cinefab.deliver.page.timeline import Report
-
-Pictures = Callable[[str], str | None]
-"""Gives a picture by the digest of its bytes as a data URL, or None where it is not kept."""
 
 _STATES: Final[Mapping[str, tuple[str, str]]] = {
     "passed": ("done", "Passed: every check was satisfied."),
@@ -18,32 +17,69 @@ _STATES: Final[Mapping[str, tuple[str, str]]] = {
 }
 
 
-def checks(report: Report) -> Html:
-    """Return the verdict and each check's figures; nothing of a film that never got there."""
+def checks(report: Report, frames: Mapping[int, str]) -> Html:
+    """Return the verdict and each check's figures; nothing of a film that never got there.
+
+    `frames` are pictures, as data URLs, of those that were remarked.
+    """
     verdict = report["verdict"]
     if verdict is None:
         return Html("")
     kind, words = _STATES.get(verdict["state"], ("soft", str(verdict["state"])))
-    rest = [verdict.get(name) for name in ("check", "reason", "question")]
+    said_by = [verdict.get(name) for name in ("check", "reason", "question")]
+    because = ": ".join(str(text) for text in said_by if text)
     return tag(
         "section",
         tag("h2", "Checks"),
-        tag(
-            "p",
-            tag("b", words, class_=kind),
-            [(" ", said(text)) for text in rest if isinstance(text, str)],
-        ),
-        _table(verdict["findings"]),
+        tag("p", tag("b", words, class_=kind), " ", said(because) if because else None),
+        _table(verdict["findings"], report),
+        _frames(verdict["findings"], frames, report),
         id="checks",
     )
 
 
-def _table(findings: Sequence[Mapping[str, Any]]) -> Html:
+def asked(report: Report, still: str | None) -> Html:
+    """Return what a person was asked about the film, and what was decided."""
+    item = report.get("asked")
+    if item is None:
+        return Html("")
+    decided = [
+        tag(
+            "div",
+            tag("b", said(str(made["choice"]).replace("_", " ").capitalize())),
+            " by ",
+            said(made["principal"] or "nobody: its time was over"),
+            ", ",
+            moment(made["at"]),
+            [": ", said(made["reason"])] if made["reason"] else None,
+            [tag("div", tag("code", said(change))) for change in made["changes"]],
+        )
+        for made in item["decisions"]
+    ]
+    rows: list[tuple[str, Child]] = [
+        ("Question", said(item["question"])),
+        ("Asked by", tag("code", said(item["asked_by"]))),
+        ("Queue", said(item["queue"])),
+        ("Asked at", moment(item["opened"])),
+        ("Due", moment(item["due"])),
+        ("Decided", decided or tag("b", "not yet", class_="waits")),
+    ]
+    facts = tag("dl", [(tag("dt", name), tag("dd", value)) for name, value in rows])
+    picture = still and tag("img", src=still, alt="The frame in question")
+    return tag(
+        "section",
+        tag("h2", "A person was asked"),
+        tag("div", picture, facts, class_="asked") if picture else facts,
+        id="asked",
+    )
+
+
+def _table(findings: Sequence[Mapping[str, Any]], report: Report) -> Html:
     rows = [
         tag(
             "tr",
             tag("td", tag("code", said(f"{finding['check']}@{finding['version']}"))),
-            tag("td", _outcome(finding)),
+            tag("td", _outcome(finding, report)),
             tag("td", figures_of(finding["figures"])),
         )
         for finding in findings
@@ -52,10 +88,45 @@ def _table(findings: Sequence[Mapping[str, Any]]) -> Html:
     return tag("div", tag("table", tag("thead", head), tag("tbody", rows)), class_="wide")
 
 
-def _outcome(finding: Mapping[str, Any]) -> Child:
-    problems = [tag("div", said(text), class_="failed") for text in finding["problems"]]
-    questions = [tag("div", said(text), class_="waits") for text in finding["questions"]]
+def _outcome(finding: Mapping[str, Any], report: Report) -> Child:
+    problems = [_remark(each, "failed", report) for each in finding["problems"]]
+    questions = [_remark(each, "waits", report) for each in finding["questions"]]
     return [*problems, *questions] or tag("span", "nothing wrong", class_="done")
+
+
+def _remark(remark: Mapping[str, Any], kind: str, report: Report) -> Html:
+    return tag("div", said(remark["text"], class_=kind), _place(remark["frame"], report))
+
+
+def _place(frame: int | None, report: Report) -> Child:
+    if frame is None or not report["fps"]:
+        return None
+    fps = Fraction(report["fps"])
+    seek = f"{float(frame / fps):.6f}"
+    place = tag("a", timecode(frame, fps), href="#film", data_seek=seek, class_="num")
+    return [" at ", place, tag("span", f" (frame {frame:,})", class_="soft")]
+
+
+def _frames(
+    findings: Sequence[Mapping[str, Any]], frames: Mapping[int, str], report: Report
+) -> Html:
+    remarks = [
+        (finding["check"], each)
+        for finding in findings
+        for each in (*finding["problems"], *finding["questions"])
+        if each["frame"] in frames
+    ]
+    if not remarks:
+        return Html("")
+    shown = [
+        tag(
+            "figure",
+            tag("img", src=frames[each["frame"]], alt=f"Frame {each['frame']}"),
+            tag("figcaption", tag("code", said(check)), _place(each["frame"], report)),
+        )
+        for check, each in remarks
+    ]
+    return tag("div", shown, class_="frames")
 
 
 def figures_of(figures: Any) -> Html:

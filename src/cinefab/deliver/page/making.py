@@ -25,9 +25,11 @@ _TICK_STEPS_MS: Final = tuple(step * 10**power for power in range(1, 9) for step
 
 KNOWN_STAGES: Final = (
     "ingest", "plan", "preview", "generate", "effect", "transition", "sound", "assemble", "review",
-    "package", "deliver",
+    "rungs", "package", "deliver",
 )  # fmt: skip
 """The stages that have a colour of their own; it is the same on every page."""
+
+_BY_SHOT: Final[Mapping[str, str]] = {"generate": "shot {}", "transition": "into shot {}"}
 
 CLASSES: Final[Mapping[TimeClass, str]] = {
     TimeClass.GOOD: "made what was kept",
@@ -77,6 +79,45 @@ def stages(report: Report) -> Html:
         ),
         _by_kind(report),
         id="stages",
+    )
+
+
+def effects(report: Report) -> Html:
+    """Return each effect's share of the stages that it ran in; nothing of a film without any."""
+    by_effect: dict[str, list[Mapping[str, Any]]] = {}
+    for each in report["effects"]:
+        name = "the model and the encoder"
+        if each["effect"] is not None:
+            name = f"{each['effect']}@{each['version']}"
+        by_effect.setdefault(name, []).append(each)
+    if not by_effect:
+        return Html("")
+    rows = [
+        tag(
+            "tr",
+            tag("td", tag("code", said(name)) if "@" in name else name),
+            tag(
+                "td",
+                said(", ".join(str(shot + 1) for shot in dict.fromkeys(e["shot"] for e in each))),
+            ),
+            tag("td", span_of(sum(e["device_us"] for e in each)), class_="n"),
+            tag("td", money(_known_sum(e["cost_uusd"] for e in each)), class_="n"),
+        )
+        for name, each in by_effect.items()
+    ]
+    head = tag(
+        "tr",
+        tag("th", "Effect"),
+        tag("th", "Shots"),
+        tag("th", "Device time", class_="n"),
+        tag("th", "Cost", class_="n"),
+    )
+    return tag(
+        "section",
+        tag("h2", "Effects"),
+        tag("p", "Their share of the stages above that made the shots they are on.", class_="hint"),
+        tag("div", tag("table", tag("thead", head), tag("tbody", rows)), class_="wide"),
+        id="effects",
     )
 
 
@@ -263,7 +304,7 @@ def _stage_foot(report: Report) -> Html:
 def _by_kind(report: Report) -> Html:
     kinds: dict[str, list[Mapping[str, Any]]] = {}
     for stage in report["stages"]:
-        kinds.setdefault(stage["name"].partition(":")[0], []).append(stage)
+        kinds.setdefault(_kind(stage["name"]), []).append(stage)
     if len(kinds) == len(report["stages"]):
         return Html("")
     most = max(1, *(sum(stage["device_us"] for stage in each) for each in kinds.values()))
@@ -365,18 +406,24 @@ def _devices(leases: list[Mapping[str, Any]]) -> Html:
 
 def kind_of(stage: str) -> str:
     """Return the class by which a stage gets its colour."""
-    kind = stage.partition(":")[0]
+    kind = _kind(stage)
     return f"stage-{kind}" if kind in KNOWN_STAGES else "stage-other"
 
 
+def _kind(stage: str) -> str:
+    return stage.partition("~")[0].partition(":")[0]
+
+
 def _stage_words(name: str) -> str:
-    kind, colon, which = name.partition(":")
-    if not colon:
-        return kind.capitalize()
-    if which.isdecimal():
-        shot = f"shot {int(which) + 1}"
-        return f"{kind.capitalize()} {f'into {shot}' if kind == 'transition' else shot}"
-    return f"{kind.capitalize()} {which}"
+    name, _, revision = name.partition("~")
+    kind, _, which = name.partition(":")
+    words = [kind.capitalize()]
+    if which.isdecimal() and kind in _BY_SHOT:
+        words.append(_BY_SHOT[kind].format(int(which) + 1))
+    elif which:
+        words.append(which)
+    # A film that was sent back is made again, in part: its stages count their revisions.
+    return " ".join(words) + (f" (revision {revision})" if revision else "")
 
 
 def _known_sum(amounts: Iterable[int | None]) -> int | None:

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from cinefab.core.errors import StorageUnavailable
-from cinefab.deliver.page.checks import Pictures, checks
+from cinefab.deliver.page.checks import asked, checks
 from cinefab.deliver.page.figures import digest, identity, moment, money, quantity, span_of
 from cinefab.deliver.page.lineage import lineage
-from cinefab.deliver.page.making import device_time, stages
+from cinefab.deliver.page.making import device_time, effects, stages
 from cinefab.deliver.page.markup import Child, Html, said, tag
 from cinefab.deliver.page.origin import credentials, royalties
 from cinefab.deliver.page.timeline import Report, is_made, shot_pictures, timeline
@@ -48,21 +48,19 @@ _MARKS: Final[Mapping[str, Html]] = {
 """A meaning is never told by colour alone."""
 
 
-def _nothing(_digest: str) -> str | None:
-    return None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Media:
     """What the page shows beside figures: the film, its first picture, a small one of each shot.
 
-    `find` gives pictures that the report names by digest. What is missing is left out.
+    `frames` are those that checks remarked, `asked` the one that a person is asked about. What is
+    missing is left out.
     """
 
     film: Path | None = None
     poster: bytes | None = None
     shots: Mapping[int, bytes] = field(default_factory=dict)
-    find: Pictures = _nothing
+    frames: Mapping[int, bytes] = field(default_factory=dict)
+    asked: bytes | None = None
 
 
 def write_page(report: Report, path: Path, media: Media) -> None:
@@ -113,8 +111,10 @@ def _page(report: Report, media: Media, *, embedded: bool) -> Iterator[str]:
     yield _outcome(report)
     yield _film(report, media, embedded=embedded)
     yield timeline(report, pictures)
-    yield checks(report)
+    yield checks(report, {frame: picture_url(each) for frame, each in media.frames.items()})
+    yield asked(report, None if media.asked is None else picture_url(media.asked))
     yield stages(report)
+    yield effects(report)
     yield device_time(report)
     yield lineage(report)
     yield credentials(report)
@@ -217,7 +217,7 @@ def _still(status: str) -> str:
 
 def _next(status: str) -> str:
     return {
-        "needs_person": "Look at the cut, then approve it, reject it, or send it back.",
+        "needs_person": "cinefab review ls shows it; approve it, reject it, or send it back.",
         "running": "Wait; the page is written again when the job ends.",
         "waiting": "Wait, or start a worker.",
     }.get(status, "Order it again if it is still wanted.")

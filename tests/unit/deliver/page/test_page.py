@@ -172,7 +172,12 @@ def test_whatever_people_write_is_shown_as_words(tmp_path: Path, words: str) -> 
     for entry in report["lineage"]:
         entry["made_by"] = words
     report["verdict"]["findings"] = [
-        a_finding(check=words, figures={words: words}, problems=[words], questions=[words])
+        a_finding(
+            check=words,
+            figures={words: words},
+            problems=[{"text": words, "frame": 3}],
+            questions=[{"text": words, "frame": None}],
+        )
     ]
     report["content_credentials"] |= {"signer": words, "reasons": [words], "ingredients": [words]}
 
@@ -229,6 +234,56 @@ def test_leases_that_do_not_sum_to_their_classes_are_called_out(tmp_path: Path) 
     page = outline(tmp_path, a_report(device_us_by_class={"good": 1}))
 
     assert "the books do not balance" in page.words
+
+
+def test_a_remark_goes_to_its_frame_and_shows_it(tmp_path: Path) -> None:
+    black = a_finding(check="black", problems=[{"text": "it is black", "frame": 30}])
+    verdict = {"state": "refused", "check": "black", "reason": "it is black", "findings": [black]}
+
+    page = outline(tmp_path, a_report(verdict=verdict), Media(frames={30: b"jpeg"}))
+
+    assert "it is black at 00:01:06 (frame 30)" in page.words
+    assert any(each.get("data-seek") == "1.250000" for each in page.all("a"))
+    assert [each["alt"] for each in page.all("img")] == ["Frame 30"]
+
+
+def test_what_a_person_was_asked_and_decided_is_told(tmp_path: Path) -> None:
+    item = {
+        "question": "Is this politics?",
+        "asked_by": "brief",
+        "queue": "strict",
+        "opened": "2026-11-25T11:00:00.000000Z",
+        "due": "2026-11-26T11:00:00.000000Z",
+        "decisions": [
+            {
+                "choice": "approved",
+                "principal": "prn_local",
+                "reason": "It is about coffee.",
+                "changes": [],
+                "at": "2026-11-25T12:00:00.000000Z",
+            }
+        ],
+    }
+
+    page = outline(tmp_path, a_report(asked=item), Media(asked=b"jpeg"))
+
+    assert "Is this politics?" in page.words
+    assert "Approved by prn_local" in page.words
+    assert "It is about coffee." in page.words
+
+
+def test_effects_are_summed_over_their_shots(tmp_path: Path) -> None:
+    spent = [
+        {"shot": shot, "effect": name, "version": "1", "device_us": us, "cost_uusd": cost}
+        for shot in (0, 1)
+        for name, us, cost in (("grade", 30_000, 2), (None, 500_000, 11))
+    ]
+
+    page = outline(tmp_path, a_report(effects=spent))
+
+    assert "grade@1" in page.words
+    assert "60 ms" in page.words
+    assert "4 µUSD" in page.words
 
 
 def test_what_has_no_price_is_unknown_and_never_zero(tmp_path: Path) -> None:
