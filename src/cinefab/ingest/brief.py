@@ -7,6 +7,7 @@ others by their paths.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -190,7 +191,7 @@ def _clip_contradictions(shot: ShotDocument, path: str, names: set[str]) -> Iter
 
 
 def _logo_contradictions(written: BriefDocument, names: set[str]) -> Iterator[Problem]:
-    logos = [name for name, reference in _named(written) if reference.role is Role.LOGO]
+    logos = _logos(written)
     logo = written.brand.logo
     if logo is None:
         if len(logos) > 1:
@@ -339,11 +340,27 @@ def _references(written: BriefDocument) -> tuple[tuple[Reference, ...], str | No
     )
     logo = written.brand.logo
     if logo is None:
-        return given, next((r.name for r in given if r.role is Role.LOGO), None)
+        return given, next(iter(_logos(written)), None)
     if any(reference.name == logo for reference in given):
         return tuple(replace(r, role=Role.LOGO) if r.name == logo else r for r in given), logo
     brought = Reference(name=LOGO_NAME, location=logo, role=Role.LOGO)
     return (*given, brought), LOGO_NAME
+
+
+def _logos(written: BriefDocument) -> list[str]:
+    """Return the logos that models may draw: one that an effect is given would be seen twice."""
+    effects = [*written.effects, *(effect for shot in written.shots for effect in shot.effects)]
+    given = {
+        value
+        for effect in effects
+        for value in json.loads(effect.settings).values()
+        if isinstance(value, str)
+    }
+    return [
+        name
+        for name, reference in _named(written)
+        if reference.role is Role.LOGO and name not in given
+    ]
 
 
 def _named(written: BriefDocument) -> list[tuple[str, ReferenceDocument]]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from difflib import get_close_matches
 from functools import partial
+from itertools import accumulate
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -45,19 +46,32 @@ BLOB: Final = "blob:"
 _CHAIN: Final = "cinefab.assemble.chain:Chain"
 _FILE: Final = "file"
 _CAPTIONS: Final = "captions"
+_LINE_CHARS: Final = 42
 _LONG_MS: Final = 100_000  # longer than any shot, on both sides
 _UNREAD: Final = Sha256("0" * 64)
 
 Resolved = tuple[FoundEffect, dict[str, Any]]
 
 
-def chain_of(shop: Workshop, brief: Brief) -> ChainOf:
+def chain_of(
+    shop: Workshop,
+    brief: Brief,
+    *,
+    cues: Sequence[Mapping[str, Any]] | None = None,
+    burn: bool = False,
+) -> ChainOf:
     """Return what tells the effects of a shot: its own in their order, then the film's.
 
-    Every effect is held against its contract at once: raises `BriefInvalid` with the path of the
-    setting, or of the effect that is not installed.
+    `cues` (`start_ms`, `end_ms` on the film's clock, `lines`) are what captions show that have none
+    of their own, and without them the voice's lines, each over its shot. With `burn` there are
+    captions in any case. Every effect is held against its contract at once: raises `BriefInvalid`
+    with the path of the setting, or of the effect that is not installed.
     """
-    known = {field: _resolved(shop, brief, field, order) for field, order in _orders(brief)}
+    said = _script(brief) if cues is None else [dict(cue) for cue in cues]
+    known = {
+        field: _with_cues(_resolved(shop, brief, field, order), said)
+        for field, order in _orders(brief, burn=burn)
+    }
 
     def chain(span: ShotSpan) -> tuple[PlannedEffect, ...]:
         caption = _caption_over_clip(brief, span.index, round(span.start * 1000 / span.fps))
@@ -215,12 +229,45 @@ def _version(shop: Workshop, name: str) -> str | None:
     return None if found is None else found.effect.card.version
 
 
-def _orders(brief: Brief) -> Iterator[tuple[str, EffectOrder]]:
+def _orders(brief: Brief, *, burn: bool = False) -> Iterator[tuple[str, EffectOrder]]:
     for i, shot in enumerate(brief.shots):
         for j, order in enumerate(shot.effects):
             yield f"shots[{i}].effects[{j}].{order.name}", order
     for j, order in enumerate(brief.effects):
         yield f"effects[{j}].{order.name}", order
+    if burn and not any(order.name == _CAPTIONS for order in brief.effects):
+        yield "captions.burn", EffectOrder(name=_CAPTIONS)
+
+
+def _with_cues(resolved: Resolved, cues: Sequence[Mapping[str, Any]]) -> Resolved:
+    """Return captions without cues of their own with those that are said in the film."""
+    found, settings = resolved
+    if found.effect.card.name == _CAPTIONS and not settings["cues"]:
+        return found, {**settings, "cues": list(cues)}
+    return resolved
+
+
+def _script(brief: Brief) -> list[dict[str, Any]]:
+    """Return the lines of a film that nobody has spoken yet as cues, each over its shot."""
+    ends_ms = list(accumulate(shot.length_ms for shot in brief.shots))
+    return [
+        {"start_ms": end_ms - shot.length_ms, "end_ms": end_ms, "lines": wrapped(shot.voice)}
+        for shot, end_ms in zip(brief.shots, ends_ms, strict=True)
+        if shot.voice
+    ]
+
+
+def wrapped(text: str) -> list[str]:
+    """Return a line that is spoken as it stands on a picture: in at most three, evenly long."""
+    words = text.split()
+    count = min(3, -(-len(text) // _LINE_CHARS))
+    least = len(text) / count
+    lines = [""]
+    for word in words:
+        if len(lines) < count and len(lines[-1]) + len(word) / 2 > least:
+            lines.append("")
+        lines[-1] = f"{lines[-1]} {word}".strip()
+    return [line[:200] for line in lines if line]
 
 
 def _caption_over_clip(brief: Brief, index: int, start_ms: int) -> tuple[str, EffectOrder] | None:

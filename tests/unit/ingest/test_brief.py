@@ -674,3 +674,77 @@ def test_the_briefs_in_the_how_to_are_read(tmp_path: Path) -> None:
 
     assert parsed(first).prompt
     assert parsed(whole).shots[0].references == ("product",)
+
+
+def test_a_logo_that_an_effect_lays_over_is_not_drawn_by_the_model_too() -> None:
+    text = """\
+title: x
+shots: [{seconds: 1}]
+references: {mark: {file: mark.png, role: logo}}
+"""
+
+    assert parsed(text).brand.logo == "mark"
+    assert parsed(f"{text}effects: [{{overlay: {{logo: mark}}}}]").brand.logo is None
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "found"),
+    [
+        ("effects: [{sharpen: {}, grade: {}}]", "effects[0]", "found a mapping of 2"),
+        ("effects: [{sharpen: 3}]", "effects[0]", "found the number 3 as settings of sharpen"),
+        ("effects: [[]]", "effects[0]", "found an empty list"),
+        ("effects: ['a b']", "effects[0]", "found the name text 'a b'"),
+        ("effects: [{grade: {lut: {file: 'blob:x'}}}]", "effects[0]", "starts like a URL"),
+        ("effects: [{x: {a: 1e400}}]", "effects[0]", "in x"),
+    ],
+)
+def test_an_effect_that_is_not_written_as_one_is_refused(text: str, field: str, found: str) -> None:
+    with pytest.raises(BriefInvalid) as refusal:
+        parsed(f"title: x\nshots: [{{seconds: 1}}]\n{text}")
+
+    assert refusal.value.field == field
+    assert found in refusal.value.found
+
+
+def test_equal_settings_are_stored_in_one_spelling() -> None:
+    base = "title: x\nshots: [{seconds: 1}]\n"
+
+    one = parsed(base + "effects: [{grade: {saturation: 1.0, slope: [1, 1.10, 1]}}]")
+    other = parsed(base + "effects: [{grade: {slope: [1.0, 1.1, 1], saturation: 1}}]")
+
+    assert one.effects == other.effects
+    assert brief_from_document(brief_document(one)) == one
+
+
+def test_a_clip_is_read_in_whole_milliseconds_and_exact_speeds() -> None:
+    text = """\
+title: x
+shots: [{seconds: 1, clip: {reference: pan, start: 1.25, speed: 0.5, fit: contain}}]
+references: {pan: pan.mp4}
+"""
+
+    brief = parsed(text)
+
+    clip = brief.shots[0].clip
+    assert clip is not None
+    assert (clip.start_ms, clip.speed, clip.fit.value) == (1250, Fraction(1, 2), "contain")
+    assert brief_from_document(brief_document(brief)) == brief
+
+
+@pytest.mark.parametrize(
+    ("clip", "more", "field"),
+    [
+        ("{reference: pen}", "", "shots[0].clip.reference"),
+        ("{reference: pan, speed: 20}", "", "shots[0].clip.speed"),
+        ("{reference: pan, start: -1}", "", "shots[0].clip.start"),
+        ("{reference: pan, fit: squeeze}", "", "shots[0].clip.fit"),
+        ("{reference: pan}", "references: [pan], ", "shots[0].references"),
+    ],
+)
+def test_a_clip_that_contradicts_itself_is_refused(clip: str, more: str, field: str) -> None:
+    text = f"title: x\nshots: [{{seconds: 1, {more}clip: {clip}}}]\nreferences: {{pan: pan.mp4}}"
+
+    with pytest.raises(BriefInvalid) as refusal:
+        parsed(text)
+
+    assert refusal.value.field == field

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cinefab.core.errors import BriefInvalid
 from cinefab.media.frames import Rgb
-from cinefab.media.lut import apply_lut, load_lut, parse_lut
+from cinefab.media.lut import apply_lut, load_lut, load_table, parse_lut, parse_table
 
 
 def a_cube(change: str = "same", *, edge: int = 5, extra: str = "") -> str:
@@ -72,6 +75,11 @@ def test_a_one_dimensional_table_bends_each_channel_by_itself() -> None:
         ("LUT_3D_SIZE 2\n0 0 x", "line 2 is not three numbers"),
         ("LUT_3D_SIZE 2\n0 0 nan\n", "line 2 is not three numbers"),
         ("LUT_3D_SIZE 9000", "from 2 to 129"),
+        ("LUT_3D_SIZE 2\n0 0 1e30\n", "line 2 is not three numbers"),
+        ("LUT_3D_SIZE 2\n" + "0 0 0\n" * 9, "line 10 is a colour more than the 8 announced"),
+        ("LUT_3D_SIZE 2\nLUT_3D_SIZE 3", "line 2 gives LUT_3D_SIZE again"),
+        ("LUT_3D_SIZE 2\n" + "\n".join(f"A{i}" for i in range(20)), "line 17 is one more heading"),
+        ("LUT_1D_SIZE 2\nDOMAIN_MAX inf 1 1\n0 0 0\n1 1 1", "DOMAIN_MAX is not three numbers"),
         ("LUT_3D_SIZE 2\nDOMAIN_MIN 0 0", "DOMAIN_MIN is not three numbers"),
         ("LUT_3D_SIZE 2\nDOMAIN_MIN 1 1 1", "DOMAIN_MAX is not above DOMAIN_MIN"),
     ],
@@ -81,6 +89,29 @@ def test_a_file_that_is_no_table_is_refused_by_what_is_wrong_with_it(text: str, 
         parse_lut(text)
 
     assert refusal.value.field == "brand.lut"
+
+
+@given(st.text(alphabet="LUT_13DSIZEOMANX 0.-e\n#", max_size=200))
+def test_whatever_stands_in_a_file_it_is_a_table_or_a_refusal(text: str) -> None:
+    try:
+        table = parse_table(text)
+    except BriefInvalid:
+        return
+
+    assert np.isfinite(table.values).all()
+
+
+def test_a_file_full_of_colours_is_refused_at_the_first_one_too_many(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.cube"
+    path.write_text("LUT_3D_SIZE 2\n" + "0 0 0\n" * 400_000)
+
+    tracemalloc.start()
+    with pytest.raises(BriefInvalid, match="line 10 is a colour more"):
+        load_table(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert peak < 20 * path.stat().st_size
 
 
 def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
