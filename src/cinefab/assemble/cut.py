@@ -60,14 +60,19 @@ def cut_order(plan: Plan) -> tuple[Piece, ...]:
 
 
 def assemble_cut(
-    pieces: Sequence[Path], path: Path, *, fps: Fraction, frames_wanted: int
+    pieces: Sequence[Path],
+    path: Path,
+    *,
+    fps: Fraction,
+    frames_wanted: int,
+    sound: Path | None = None,
 ) -> Joined:
-    """Join `pieces` into the cut at `path`, which has exactly `frames_wanted` frames.
+    """Join `pieces` and their `sound` into the cut at `path`, exactly `frames_wanted` frames long.
 
     Raises `ContractMismatch` when it has not, or when a piece does not fit, and
     `StorageUnavailable` when one is missing or the disk is full; nothing is left behind.
     """
-    joined = join(pieces, path, fps=fps)
+    joined = join(pieces, path, fps=fps, sound=sound)
     if joined.frames != frames_wanted:
         path.unlink()
         raise ContractMismatch(

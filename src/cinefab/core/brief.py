@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 
+from cinefab.core.sound import Captions, Sound
 from cinefab.core.units import US_PER_S, BasisPoints, Uusd
 
 
@@ -206,7 +207,10 @@ class Review:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Brief:
-    """Everything that was asked for; either `prompt` or `shots` says what to show."""
+    """Everything that was asked for; either `prompt` or `shots` says what to show.
+
+    Without `sound` only voice lines are heard; a film with neither is silent.
+    """
 
     title: str
     prompt: str = ""
@@ -214,6 +218,8 @@ class Brief:
     references: tuple[Reference, ...] = ()
     output: Output = Output()
     brand: Brand = Brand()
+    sound: Sound | None = None
+    captions: Captions | None = None
     model: str = "procedural"
     quality: Quality = Quality.FINAL
     tier: Tier = Tier.BATCH

@@ -13,6 +13,7 @@ from fractions import Fraction
 from cinefab.core.brief import Quality, Size, TransitionKind
 from cinefab.core.canonical import Json, Sha256
 from cinefab.core.effect import PlannedEffect
+from cinefab.core.sound import Cue, PlannedSound
 from cinefab.core.units import DeviceUs, Uusd
 
 
@@ -122,7 +123,10 @@ class PlannedTransition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The whole timeline; `transitions` holds only those that need new pixels, never cuts."""
+    """The whole timeline; `transitions` holds only those that need new pixels, never cuts.
+
+    A film without `sound` is silent; `cues` are its captions, in order.
+    """
 
     title: str
     model: str
@@ -134,6 +138,8 @@ class Plan:
     references: tuple[PreparedReference, ...]
     versions: Versions
     notes: tuple[str, ...] = ()
+    sound: PlannedSound | None = None
+    cues: tuple[Cue, ...] = ()
 
     @property
     def frames(self) -> int:

@@ -34,6 +34,7 @@ from cinefab.core.plan import (
     PreparedReference,
     Versions,
 )
+from cinefab.core.sound import SpokenLine
 from cinefab.core.units import DeviceUs, Uusd, price_of
 from cinefab.generate.backend import ModelCard
 from cinefab.generate.clips import Cut
@@ -41,6 +42,7 @@ from cinefab.generate.contract import InputContract
 from cinefab.generate.direction import Join, choose_cameras, choose_joins
 from cinefab.generate.key import segment_key, transition_key
 from cinefab.generate.plan_document import plan_document, plan_from_document
+from cinefab.generate.sounding import plan_sound, sound_notes
 from cinefab.generate.storyboard import expand
 from cinefab.generate.windows import are_joined, windows_for
 
@@ -57,6 +59,8 @@ _BLACK: Final = "#000000"
 _OTHER_STAGES_BP: Final = 6_000
 _OTHER_STAGES_US: Final = 8_000_000
 _EACH_REFERENCE_US: Final = 4_000_000
+_SOUND_US: Final = 2_000_000
+_SOUND_US_A_SECOND: Final = 150_000
 
 
 def make_plan(
@@ -70,15 +74,17 @@ def make_plan(
     nusd_per_s: int | None,
     chain_of: ChainOf = no_effects,
     clips: ModelCard | None = None,
+    spoken: Sequence[SpokenLine] = (),
 ) -> Plan:
     """Return the exact plan of `brief` for the model that `card` describes.
 
-    `chain_of` tells which effects lie on a shot, and `clips` is the model that shows clips, if one
-    is installed; `references` are the brief's, prepared; `files` maps `font` and `lut` to the digests of what
+    `references` are the brief's, prepared; `files` maps `font` and `lut` to the digests of what
     the brand brings; `nusd_per_s` is the device's price in nano-dollars a second, None where it
-    has none (then no estimate has a price either). A brief without shots is given a storyboard
-    first. Raises `BriefInvalid`, with the path to the field, for what the model cannot make, and
-    `ContractMismatch` where its card contradicts what every model is given.
+    has none (then no estimate has a price either); `chain_of` tells which effects lie on a shot,
+    and `clips` is the model that shows clips, if one is installed;
+    `spoken` are the lines that a voice has spoken already, in the shots' order. A brief without
+    shots is given a storyboard first. Raises `BriefInvalid`, with the path to the field, for what
+    the model cannot make, and `ContractMismatch` where its card contradicts what every model is given.
     """
     if brief.model not in (card.name, card.ref):
         raise BriefInvalid(
@@ -129,6 +135,16 @@ def make_plan(
         for i, shot in enumerate(brief.shots)
     )
     shown = {name for shot in shots for name in (*shot.references, *_of_effects(shot.effects))}
+    transitions = _transitions(shots, joins, brief=brief, versions=versions)
+    sound = plan_sound(
+        brief,
+        shots=shots,
+        transitions=transitions,
+        spoken=spoken,
+        versions=versions,
+        tenant=tenant,
+    )
+    silences = sound_notes(brief, spoken=spoken, heard=sound is not None)
     return Plan(
         title=brief.title,
         model=card.ref,
@@ -136,10 +152,11 @@ def make_plan(
         size=brief.output.size,
         fps=brief.output.fps,
         shots=shots,
-        transitions=_transitions(shots, joins, brief=brief, versions=versions),
+        transitions=transitions,
         references=tuple(by_name[r.name] for r in brief.references if r.name in shown),
         versions=versions,
-        notes=(*notes, *_silences(brief), *_unshown(brief, shown)),
+        notes=(*notes, *silences, *_unshown(brief, shown)),
+        sound=sound,
     )
 
 
@@ -147,7 +164,7 @@ def estimate_uusd(plan: Plan) -> Uusd | None:
     """Return what the whole job may cost, or None where the device has no price.
 
     The takes' own estimates, and an allowance for every other stage: 60 % of the takes' device
-    time, 8 seconds a job and 4 seconds a reference, at the price that the takes were estimated at.
+    time, 8 seconds a job, 4 seconds a reference and a little for sound, at the price that the takes were estimated at.
     It is what a reservation is made of, so it errs upwards.
     """
     takes_us = takes_uusd = 0
@@ -163,8 +180,15 @@ def estimate_uusd(plan: Plan) -> Uusd | None:
         takes_us * _OTHER_STAGES_BP // 10_000
         + _OTHER_STAGES_US
         + _EACH_REFERENCE_US * len(plan.references)
+        + _sound_us(plan)
     )
     return Uusd(takes_uusd - (-takes_uusd * others_us // takes_us))
+
+
+def _sound_us(plan: Plan) -> int:
+    if plan.sound is None:
+        return 0
+    return _SOUND_US + int(plan.frames / plan.fps * _SOUND_US_A_SECOND)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -500,14 +524,6 @@ def _check_length(frames: int, *, index: int, card: ModelCard) -> None:
             found=f"the shot needs {frames} frames in one run",
             remedy=f"{card.ref} makes at most {card.limits.frames_max}; split the shot.",
         )
-
-
-def _silences(brief: Brief) -> list[str]:
-    return [
-        f"shots[{i}].voice: not spoken; this version makes silent films"
-        for i, shot in enumerate(brief.shots)
-        if shot.voice
-    ]
 
 
 def _unshown(brief: Brief, shown: set[str]) -> list[str]:

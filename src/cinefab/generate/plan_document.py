@@ -20,6 +20,12 @@ from cinefab.core.plan import (
     Versions,
 )
 from cinefab.core.units import DeviceUs, Uusd
+from cinefab.generate.sounding import (
+    cue_document,
+    cue_from_document,
+    sound_document,
+    sound_from_document,
+)
 
 PLAN_SCHEMA: Final = "cinefab.plan/1"
 
@@ -53,6 +59,7 @@ def plan_document(plan: Plan) -> dict[str, Json]:
             "contract": plan.versions.contract,
         },
         "notes": list(plan.notes),
+        **_heard(plan),
     }
 
 
@@ -87,7 +94,19 @@ def plan_from_document(document: Json) -> Plan:
         references=tuple(_reference(reference) for reference in stored["references"]),
         versions=Versions(**stored["versions"]),
         notes=tuple(stored["notes"]),
+        sound=sound_from_document(stored.get("sound")),
+        cues=tuple(cue_from_document(cue) for cue in stored.get("cues", ())),
     )
+
+
+def _heard(plan: Plan) -> dict[str, Json]:
+    # Silent films have neither field, and keep the documents that they always had.
+    heard: dict[str, Json] = {}
+    if plan.sound is not None:
+        heard["sound"] = sound_document(plan.sound)
+    if plan.cues:
+        heard["cues"] = [cue_document(cue) for cue in plan.cues]
+    return heard
 
 
 def _shot_document(shot: PlannedShot) -> dict[str, Json]:

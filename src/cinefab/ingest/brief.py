@@ -35,6 +35,7 @@ from cinefab.core.brief import (
 from cinefab.core.clock import iso_utc
 from cinefab.core.effect import with_files
 from cinefab.core.errors import BriefInvalid
+from cinefab.core.sound import Captions, Music, Sound, VoiceWish
 from cinefab.core.units import US_PER_S, WHOLE_BP, BasisPoints, Uusd
 from cinefab.ingest.brief_document import brief_document, brief_from_document
 from cinefab.ingest.brief_overrides import apply_overrides
@@ -44,6 +45,7 @@ from cinefab.ingest.brief_schema import (
     FILM_MS_MAX,
     BriefDocument,
     ClipDocument,
+    MusicDocument,
     ReferenceDocument,
     ShotDocument,
     brief_schema,
@@ -143,6 +145,8 @@ def _contradictions(written: BriefDocument, *, now_us: int) -> Iterator[Problem]
     for i, place in enumerate(written.deliver):
         if place in written.deliver[:i]:
             yield Problem(f"deliver[{i}]", f"'{place[:80]}' stands twice", "Name it once.")
+    if written.captions and len(set(written.captions.formats)) < len(written.captions.formats):
+        yield Problem("captions.formats", "a format stands twice", "Name each format once.")
     if written.deadline is not None:
         yield from _deadline_contradictions(written.deadline, now_us=now_us)
 
@@ -289,6 +293,8 @@ def _brief(written: BriefDocument, *, now_us: int) -> Brief:
             font=written.brand.font,
             lut=written.brand.lut,
         ),
+        sound=_sound(written),
+        captions=_captions(written),
         model=written.model,
         quality=written.quality,
         tier=written.tier,
@@ -315,6 +321,36 @@ def _clip(written: ClipDocument | None) -> Clip | None:
         start_ms=written.start_ms,
         speed=written.speed,
         fit=written.fit,
+    )
+
+
+def _sound(written: BriefDocument) -> Sound | None:
+    sound = written.sound
+    if sound is None:
+        return None
+    voice = sound.voice
+    return Sound(
+        music=_music(sound.music),
+        effects=sound.effects,
+        voice=VoiceWish(
+            name=voice.name, rate_wpm=voice.rate_wpm, pitch=voice.pitch, required=voice.required
+        ),
+        loudness_clu=sound.loudness_clu,
+    )
+
+
+def _music(written: MusicDocument | None) -> Music | None:
+    if written is None:
+        return None
+    return Music(mood=written.mood, tempo_bpm=written.tempo_bpm, level_db=written.level_db)
+
+
+def _captions(written: BriefDocument) -> Captions | None:
+    captions = written.captions
+    if captions is None:
+        return None
+    return Captions(
+        formats=tuple(captions.formats), burn=captions.burn, on_screen=captions.on_screen
     )
 
 

@@ -34,6 +34,7 @@ from cinefab.core.brief import (
 from cinefab.core.canonical import Json
 from cinefab.core.errors import BriefInvalid
 from cinefab.core.units import BasisPoints, Uusd
+from cinefab.ingest.brief_heard import captions_from, heard_document, sound_from
 
 BRIEF_SCHEMA: Final = "cinefab.brief/1"
 
@@ -63,6 +64,7 @@ def brief_document(brief: Brief) -> dict[str, Json]:
             "font": brand.font,
             "lut": brand.lut,
         },
+        **heard_document(brief),
         "model": brief.model,
         "quality": brief.quality.value,
         "tier": brief.tier.value,
@@ -126,6 +128,8 @@ def brief_from_document(document: Json) -> Brief:
             font=brand["font"],
             lut=brand["lut"],
         ),
+        sound=sound_from(stored.get("sound")),
+        captions=captions_from(stored.get("captions")),
         model=stored["model"],
         quality=Quality(stored["quality"]),
         tier=Tier(stored["tier"]),

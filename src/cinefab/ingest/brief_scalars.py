@@ -28,6 +28,7 @@ from cinefab.ingest.brief_text import describe
 SIDE_MIN: Final = 64
 SIDE_MAX: Final = 1920
 FORMATS: Final = ("mp4", "hls", "dash")
+CAPTION_FORMATS: Final = ("vtt", "srt")
 
 _NTSC: Final = {
     Decimal("23.976"): Fraction(24000, 1001),
@@ -133,6 +134,15 @@ def duration_us(text: str) -> int | None:
     return sum(int(count) * _UNIT_US[unit] for count, unit in parts)
 
 
+def _clu(value: object) -> int:
+    loudness = _number(value, "-16")
+    if not -31 <= loudness <= -9:
+        raise FieldRefused(f"found {_plain(loudness)} LUFS", "Write between -31 and -9 LUFS.")
+    if loudness * 10 % 1:
+        raise FieldRefused(f"found {_plain(loudness)} LUFS", "Write at most one decimal.")
+    return int(loudness * 100)
+
+
 def _colour(value: object) -> str:
     if value is None:
         raise FieldRefused(
@@ -184,6 +194,12 @@ def _plain_settings(value: Any, name: str) -> Any:
     if not math.isfinite(number):
         raise FieldRefused(f"found {describe(value)} in {name}", "Write a number of usual size.")
     return int(number) if number.is_integer() and abs(number) < 2**53 else number
+
+
+def _caption_format(value: object) -> str:
+    if value not in CAPTION_FORMATS:
+        raise FieldRefused(f"found {describe(value)}", "Write vtt, srt, or both.")
+    return str(value)
 
 
 def _file(value: str) -> str:
@@ -245,6 +261,11 @@ ReviewTime = Annotated[
     _length_us(US_PER_S, 30 * 86_400 * US_PER_S, "1s and 30d"),
     WithJsonSchema({"type": "string", "pattern": "^([0-9]{1,6}[smhd])+$"}),
 ]
+Loudness = Annotated[
+    int,
+    BeforeValidator(_clu),
+    WithJsonSchema({"type": "number", "minimum": -31, "maximum": -9}),
+]
 Colour = Annotated[
     str,
     BeforeValidator(_colour),
@@ -252,6 +273,11 @@ Colour = Annotated[
 ]
 Format = Annotated[
     str, BeforeValidator(_format), WithJsonSchema({"type": "string", "enum": list(FORMATS)})
+]
+CaptionFormat = Annotated[
+    str,
+    BeforeValidator(_caption_format),
+    WithJsonSchema({"type": "string", "enum": list(CAPTION_FORMATS)}),
 ]
 Side = Annotated[int, Field(ge=SIDE_MIN, le=SIDE_MAX, multiple_of=2)]
 Location = Annotated[str, StringConstraints(min_length=1, max_length=1024)]

@@ -31,8 +31,10 @@ from cinefab.core.brief import (
     Tier,
     TransitionKind,
 )
+from cinefab.core.sound import Mood
 from cinefab.core.units import WHOLE_BP
 from cinefab.ingest.brief_scalars import (
+    CaptionFormat,
     Colour,
     Dollars,
     Effect,
@@ -42,6 +44,7 @@ from cinefab.ingest.brief_scalars import (
     FramesPerSecond,
     Label,
     Location,
+    Loudness,
     ReferenceName,
     ReviewTime,
     Seconds,
@@ -54,6 +57,7 @@ from cinefab.ingest.brief_text import describe
 
 SHOTS_MAX: Final = 64
 FILM_MS_MAX: Final = 600_000
+VOICE_NAME: Final = r"^([a-z][a-z0-9_-]*/)?[A-Za-z][A-Za-z0-9_+-]*$"
 
 
 def brief_schema() -> dict[str, Any]:
@@ -104,6 +108,16 @@ def _expand_size(value: object) -> object:
     if not (sides := re.fullmatch(r" *([0-9]{1,6}) *x *([0-9]{1,6}) *", value)):
         raise FieldRefused(f"found {describe(value)}", "Write width and height, such as 1280x720.")
     return {"width": int(sides[1]), "height": int(sides[2])}
+
+
+def _expand_music(value: object) -> object:
+    if value == "none":
+        return None
+    return {"mood": value} if isinstance(value, str) else value
+
+
+def _expand_voice(value: object) -> object:
+    return {"name": value} if isinstance(value, str) else value
 
 
 class _Document(BaseModel):
@@ -219,7 +233,7 @@ class ShotDocument(_Document):
     )
     """How it takes over from the shot before it."""
     voice: str = Field(default="", max_length=500)
-    """A line to speak over it."""
+    """A line to speak over it, in the voice that sound.voice names."""
     clip: ClipDocument | None = None
     """A reference video to be cut in here; its caption is set over it."""
     effects: list[Effect] = Field(
@@ -284,6 +298,76 @@ class BrandDocument(_Document):
     """A TrueType or OpenType file."""
     lut: File | None = None
     """A .cube file that grades the picture."""
+
+
+class MusicDocument(_Document):
+    """The music under the film; its cuts fall on beats."""
+
+    model_config = ConfigDict(
+        title="Music",
+        json_schema_extra=_or_text(
+            "Music", "A mood, or none: " + ", ".join([*Mood, "none"]), ["warm", "none"]
+        ),
+    )
+
+    mood: Annotated[Mood, Field(strict=False)] = Mood.WARM
+    """Its character."""
+    tempo_bpm: int | None = Field(default=None, validation_alias="tempo", ge=50, le=180)
+    """Beats a minute, about; the cuts decide exactly. Without it the mood decides."""
+    level_db: int = Field(default=0, validation_alias="level", ge=-24, le=12)
+    """Louder or softer than usual, in decibels; the film's loudness stays the same."""
+
+
+class VoiceDocument(_Document):
+    """Who speaks the shots' lines."""
+
+    model_config = ConfigDict(
+        title="Voice",
+        json_schema_extra=_or_text("Voice", "A voice's name, such as en-gb", ["en-gb", "de"]),
+    )
+
+    name: str = Field(default="en-us", pattern=VOICE_NAME, max_length=64)
+    """A voice's name, such as en-gb; plug-in/name to say whose."""
+    rate_wpm: int = Field(default=160, validation_alias="rate", ge=80, le=300)
+    """Words a minute; a line that is too long for its shot is spoken up to a quarter faster."""
+    pitch: int = Field(default=50, ge=0, le=100)
+    """From low, 0, to high, 100."""
+    required: bool = False
+    """Whether a film whose lines cannot be spoken is refused; otherwise its report says so."""
+
+
+class SoundDocument(_Document):
+    """How the film sounds; without it only voice lines are heard."""
+
+    model_config = ConfigDict(title="Sound")
+
+    music: Annotated[MusicDocument | None, BeforeValidator(_expand_music)] = Field(
+        default_factory=MusicDocument
+    )
+    """The music under the film, or none."""
+    effects: bool = True
+    """Whether transitions and cuts are heard."""
+    voice: Annotated[VoiceDocument, BeforeValidator(_expand_voice)] = Field(
+        default_factory=VoiceDocument
+    )
+    """Who speaks the shots' lines."""
+    loudness_clu: Loudness = Field(
+        default=-1600, validation_alias="loudness", json_schema_extra={"default": -16}
+    )
+    """The whole film's loudness in LUFS."""
+
+
+class CaptionsDocument(_Document):
+    """What is spoken, as text."""
+
+    model_config = ConfigDict(title="Captions")
+
+    formats: list[CaptionFormat] = Field(default_factory=lambda: ["vtt", "srt"], max_length=2)
+    """The files beside the film: vtt (WebVTT), srt."""
+    burn: bool = False
+    """Whether they are on the picture too."""
+    on_screen: bool = False
+    """Whether shots that say nothing have their caption's words in the files."""
 
 
 class PartyShareDocument(_Document):
@@ -379,6 +463,10 @@ class BriefDocument(_Document):
     """Size, frames a second, containers."""
     brand: BrandDocument = Field(default_factory=BrandDocument)
     """Logo, colours, font, LUT."""
+    sound: SoundDocument | None = None
+    """Music, effects, voice, loudness; without it only voice lines are heard."""
+    captions: CaptionsDocument | None = None
+    """What is spoken, as files and on the picture; without it, as both files."""
     model: str = Field(
         default="procedural",
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*(@[A-Za-z0-9._+-]+)?$",

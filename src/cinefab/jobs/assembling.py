@@ -14,6 +14,7 @@ from cinefab.core.canonical import Json, Sha256
 from cinefab.core.ids import AssetId
 from cinefab.core.plan import Part, Plan, PlannedTransition
 from cinefab.core.stage import Content, Lineage, Relation
+from cinefab.core.units import WHOLE_BP
 from cinefab.engine.compute import ComputeResult
 from cinefab.generate.segments import KeptSegment, record_segment
 from cinefab.jobs.models import film_source_type, source_type_of
@@ -29,6 +30,8 @@ from cinefab.review.kept_figures import record_figures
 _BLEND_TASK: Final = "cinefab.jobs.making:blend_and_measure"
 _BLEND_LIMIT_S: Final = 120.0
 _MADE_BY: Final = "cinefab.assemble@1"
+_SOUND_WEIGHT_BP: Final = 2_000
+"""What a film owes to its sound; the rest is shared by its pictures, by how long they are seen."""
 
 Pieces = Mapping[str, Any]
 
@@ -66,18 +69,20 @@ async def make(
     return pieces_of(await run_stage(shop, order, f"transition:{transition.into}", body))
 
 
-async def assemble(shop: Workshop, order: Order, plan: Plan, pieces: Pieces) -> Json:
-    """Join the pieces into the cut; return its asset, digest and length."""
+async def assemble(
+    shop: Workshop, order: Order, plan: Plan, pieces: Pieces, sound: Json = None
+) -> Json:
+    """Join the pieces and the soundtrack into the cut; return its asset, digest and length."""
 
     async def body() -> StageOutput:
-        return await asyncio.to_thread(_join, shop, order, plan, pieces)
+        return await asyncio.to_thread(_join, shop, order, plan, pieces, sound)
 
     committed = await run_stage(shop, order, "assemble", body)
     facts: Any = committed.facts
     return {"asset": committed.assets[0], "digest": facts["digest"], "frames": facts["frames"]}
 
 
-def _join(shop: Workshop, order: Order, plan: Plan, pieces: Pieces) -> StageOutput:
+def _join(shop: Workshop, order: Order, plan: Plan, pieces: Pieces, sound: Any) -> StageOutput:
     used = [pieces[piece.key] for piece in cut_order(plan)]
     path = Path(shop.scratch) / order.job / "cut.mp4"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -86,6 +91,7 @@ def _join(shop: Workshop, order: Order, plan: Plan, pieces: Pieces) -> StageOutp
         path,
         fps=plan.fps,
         frames_wanted=plan.frames,
+        sound=sound and shop.blobs.local_path(Sha256(sound["digest"])),
     )
     size_bytes = path.stat().st_size
     digest = shop.blobs.put_file(path)
@@ -98,6 +104,9 @@ def _join(shop: Workshop, order: Order, plan: Plan, pieces: Pieces) -> StageOutp
         facts={"frames": plan.frames},
     )
     sources = [(AssetId(each["asset"]), Relation.COMPONENT_OF, each["frames"]) for each in used]
+    if sound is not None:
+        weight = max(1, plan.frames * _SOUND_WEIGHT_BP // (WHOLE_BP - _SOUND_WEIGHT_BP))
+        sources.append((AssetId(sound["asset"]), Relation.COMPONENT_OF, weight))
     lineage = Lineage(
         made_by=_MADE_BY,
         sources=edges_by_weight(sources),

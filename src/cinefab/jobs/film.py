@@ -103,7 +103,9 @@ async def _walk(shop: Workshop, order: Order) -> bool:
     # would wait for a place until the first of them is done.
     await _stage("preview", lambda: generating.preview(shop, order, plan, references, kept))
     missing = [shot for shot in plan.shots if generating.is_missing(plan, shot, kept)]
-    made = await asyncio.gather(*(_shot(shot) for shot in missing))
+    sound, *made = await asyncio.gather(
+        _sound(shop, order, plan), *(_shot(shot) for shot in missing)
+    )
     pieces = generating.all_segments(kept, made)
 
     async def _transition(transition: PlannedTransition) -> Json:
@@ -116,7 +118,7 @@ async def _walk(shop: Workshop, order: Order) -> bool:
     blends = [each for each in plan.transitions if each.key not in pieces]
     joined = await asyncio.gather(*(_transition(each) for each in blends))
     pieces = generating.all_segments(pieces, joined)
-    cut = await _stage("assemble", lambda: assembling.assemble(shop, order, plan, pieces))
+    cut = await _stage("assemble", lambda: assembling.assemble(shop, order, plan, pieces, sound))
     verdict = await _stage("review", lambda: reviewing.review(shop, order, plan, cut, pieces))
     if not await _stage("gate", lambda: gating.may_leave(shop, order, plan, cut, verdict)):
         return False
@@ -140,6 +142,19 @@ async def _publish(shop: Workshop, order: Order, number: int, packaged: Json) ->
     )
     await _stage(
         f"purge:{number}", lambda: publishing.purge_at(shop, order, number, packaged, sent)
+    )
+
+
+async def _sound(shop: Workshop, order: Order, plan: Plan) -> Json:
+    """Make what is heard, beside the takes; a silent film loads nothing of this."""
+    if plan.sound is None:
+        return None
+    from cinefab.jobs import sounding  # noqa: PLC0415 - see above
+
+    return await step(
+        "sound",
+        lambda: sounding.make_sound(shop, order, plan),
+        attempts_max=_RENDER_ATTEMPTS,
     )
 
 

@@ -310,7 +310,7 @@ def test_what_cannot_be_granted_is_noted() -> None:
         "shots[0].transition: nothing comes before the first shot; made a cut",
         "shots[1].transition.seconds: half of the shorter shot is 24 frames; made it 24 frames",
         "shots[2].transition.seconds: half of the shorter shot is 0 frames; made a cut",
-        "shots[0].voice: not spoken; this version makes silent films",
+        "shots[0].voice: not spoken; no voice is installed (pip install 'cinefab[speech]')",
         "references.cup: no shot shows it",
     )
     assert kinds(plan) == [(1, "wipe", 24)]
