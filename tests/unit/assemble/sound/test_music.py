@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cinefab.assemble.sound.ducking import DEPTH_DB, duck_gain, joined
@@ -32,6 +32,7 @@ def bed(timeline: Timeline = SPOT, seed: int = 7, **music: object) -> np.ndarray
     return np.concatenate(list(play_music(timeline, Music(**music), seed=seed)), axis=1)  # type: ignore[arg-type]
 
 
+@settings(deadline=None)
 @given(
     shots=st.lists(st.integers(6, 400), min_size=1, max_size=12),
     fps=st.sampled_from([Fraction(24), Fraction(30000, 1001), Fraction(60)]),
@@ -122,6 +123,7 @@ def test_an_effect_is_heard_where_its_transition_is_and_nowhere_else() -> None:
     assert np.abs(between).max() < 1e-4
 
 
+@settings(max_examples=25, deadline=None)
 @given(
     spoken=st.lists(st.tuples(st.integers(20_000, 300_000), st.integers(4_800, 96_000)), max_size=5)
 )
