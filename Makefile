@@ -4,7 +4,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: demo test test-long check format lock bench clean
+SECONDS ?= 600
+SEED ?= 1
+
+.PHONY: demo test test-long fuzz check format lock bench clean
 
 demo: $(VENV)/.core
 	@$(BIN)/cinefab demo
@@ -18,6 +21,9 @@ test-long: $(VENV)/.test
 	@tools/need-postgres
 	@tools/need-chromium
 	$(BIN)/pytest tests -m long
+
+fuzz: $(VENV)/.test
+	$(BIN)/python tools/fuzz --seconds $(SECONDS) --seed $(SEED)
 
 check: $(VENV)/.check
 	$(BIN)/ruff format --check --quiet src tests bench docs
