@@ -27,6 +27,26 @@ output: {size: 160x90, fps: 12}
 quality: preview
 """
 
+KNOWN = """\
+title: Known joins
+shots:
+  - {seconds: 2, caption: One, references: [cup], transition: cut}
+  - {seconds: 2, caption: Two, references: [cup], transition: cut}
+  - {seconds: 2, caption: Three, transition: {kind: dissolve, seconds: 0.5}}
+references: {cup: {file: coffee.png, role: product}}
+output: {size: 320x180, fps: 24}
+brand: {colours: ["#6b1f12", "#f4e6d2"]}
+quality: preview
+seed: 3
+"""
+SHOWS_KNOWN = """\
+title: Shows what was made
+shots: [{seconds: 1, references: [known]}]
+references: {known: {file: known.mp4}}
+output: {size: 160x90, fps: 12}
+quality: preview
+"""
+
 
 @pytest.fixture
 def studio(tmp_path: Path) -> Studio:
@@ -61,6 +81,41 @@ def test_a_film_and_a_sound_are_made_anew_once_and_kept_with_their_figures(studi
     loudness = json.loads(song.facts)["loudness"]
     assert abs(loudness["integrated_clu"] + 1_115) <= 20
     assert abs(loudness["true_peak_cdb"] + 1_046) <= 10
+
+
+def test_a_film_of_ours_is_read_with_its_credentials_and_its_shots(studio: Studio) -> None:
+    made = studio.make(studio.brief(KNOWN, "known.yaml"))
+    (studio.folder / "known.mp4").write_bytes(Path(made["film"]).read_bytes())
+
+    report = studio.make(studio.brief(SHOWS_KNOWN, "shows.yaml"))
+
+    (known,) = report["references"]
+    assert known["content_credentials"]["state"] == "valid"
+    assert known["role"] == "background"
+    media = known["media"]
+    assert (media["kind"], media["media_type"], media["fps"]) == ("video", "video/mp4", "24")
+    assert media["frames"] == 144
+    assert [shot["begins"] for shot in media["shots"]] == ["start", "cut", "gradual"]
+    assert media["shots"][1]["first"] == 48
+    assert abs(media["shots"][2]["first"] - 96) <= 3
+    assert len(media["keyframes"]) == 3
+    assert len(media["thumbnail"]) == 64
+
+
+def test_what_is_heard_is_described_and_says_that_it_has_no_transcript(studio: Studio) -> None:
+    report = studio.make(studio.brief(BRIEF))
+
+    media = {each["name"]: each["media"] for each in report["references"]}
+    assert media["song"]["kind"] == "sound"
+    assert media["song"]["transcript"]["state"] == "unavailable"
+    assert media["song"]["transcript"]["reason"]
+    assert 100 <= len(media["song"]["waveform"]) <= 400
+    assert 290 <= max(media["song"]["waveform"]) <= 310
+    assert media["clip"]["tracks"] == [
+        {"kind": "video", "codec": "h264"},
+        {"kind": "audio", "codec": "aac"},
+    ]
+    assert media["clip"]["turned"] == 90
 
 
 def test_a_sound_that_a_shot_would_show_is_refused_with_the_place(studio: Studio) -> None:

@@ -18,13 +18,15 @@ import numpy as np
 from cinefab.core.canonical import Json
 from cinefab.media.encode import MEZZANINE, encode
 from cinefab.media.frames import Frame, Rgb
-from cinefab.media.sandbox.films import FILM_SANDBOX, Film, FilmLimits, Heard
+from cinefab.media.sandbox.films import FILM_SANDBOX, Film, FilmLimits, Heard, Shown
 from cinefab.media.sandbox.outcome import Cause, Confinement, DecodeRefused
 from cinefab.media.sandbox.sandbox import Sandbox
+from cinefab.media.shots import ShotFinder
 from cinefab.media.sound_file import SOUND_RATE, SoundWriter, WrittenSound
 from cinefab.media.still import png_bytes, thumbnail_bytes, to_rgb
 from cinefab.media.waveform import draw_waveform
 
+_NO_TRANSCRIPT: Final = "no speech recogniser is installed"
 _TELL_EVERY_FRAMES: Final = 24
 _TELLING_WITHIN_S: Final = 10
 _LOOK_EVERY: Final = 8  # every eighth pixel says enough of how much there is to see
@@ -77,7 +79,9 @@ class _Maker:
         self._writer: SoundWriter | None = None
         self._telling: tuple[float, Frame] | None = None
         self._frames = 0
-        self._keys: list[int] = []
+        self._key_pictures = 0
+        picture = film.outline.picture
+        self._shots = None if picture is None else ShotFinder(picture.size, picture.fps)
 
     def make(self) -> Json:
         """Write all files and return where they are and what they are like."""
@@ -134,13 +138,17 @@ class _Maker:
                     self._writer = SoundWriter(self._sound)
                 self._writer.add(piece.samples, piece.rate)
                 continue
-            if piece.is_key:
-                self._keys.append(self._frames)
-            self._consider(piece.frame)
+            self._look_at(piece)
             yield piece.frame
             self._frames += 1
             if self._frames % _TELL_EVERY_FRAMES == 0:
                 self._report({"frames": self._frames})
+
+    def _look_at(self, shown: Shown) -> None:
+        self._key_pictures += shown.is_key
+        assert self._shots is not None, "only films with pictures show any"
+        self._shots.add(shown.frame, again=shown.is_again)
+        self._consider(shown.frame)
 
     def _consider(self, frame: Frame) -> None:
         """Keep the frame that shows the most contrast, of one a second at the beginning."""
@@ -176,13 +184,23 @@ class _Maker:
                 "frames": self._frames,
                 "turned": picture.turned,
                 "high_dynamic_range": picture.high_dynamic_range,
-                "key_frames": list(self._keys),
+                "key_pictures": self._key_pictures,
+            }
+        if self._shots is not None:
+            shots = self._shots.finish()
+            facts |= {
+                "shots": [
+                    {"first": shot.first, "frames": shot.frames, "begins": shot.begins}
+                    for shot in shots
+                ],
+                "keyframes": [shot.telling for shot in shots],
             }
         if heard is not None:
             length = max(length, Fraction(heard.samples, SOUND_RATE))
             facts |= {
                 "loudness": asdict(heard.loudness),
                 "waveform": list(heard.waveform),
+                "transcript": {"state": "unavailable", "reason": _NO_TRANSCRIPT},
             }
         facts["duration_us"] = round(length * 1_000_000)
         return facts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -59,29 +60,20 @@ def find_reference(
             reference.c.preparation == preparation,
         )
     ).first()
-    if row is None:
-        return None
-    return KeptReference(
-        original=Sha256(row.original_digest),
-        original_asset=AssetId(row.original_asset),
-        picture=Sha256(row.picture_digest),
-        picture_asset=AssetId(row.picture_asset),
-        mask=_digest(row.mask_digest),
-        mask_asset=_asset(row.mask_asset),
-        confidence_bp=row.confidence_bp,
-        width=row.width,
-        height=row.height,
-        media_type=row.media_type,
-        credentials=json.loads(row.credentials),
-        kind=row.kind,
-        thumbnail=_digest(row.thumbnail_digest),
-        thumbnail_asset=_asset(row.thumbnail_asset),
-        video=_digest(row.video_digest),
-        video_asset=_asset(row.video_asset),
-        sound=_digest(row.sound_digest),
-        sound_asset=_asset(row.sound_asset),
-        facts=json.loads(row.facts),
-    )
+    return None if row is None else _kept(row)
+
+
+def latest_reference(
+    connection: sa.Connection, *, tenant: TenantId, original: Sha256
+) -> KeptReference | None:
+    """Return what this original was prepared as last, in whichever way."""
+    row = connection.execute(
+        sa.select(reference)
+        .where(reference.c.tenant_id == tenant, reference.c.original_digest == original)
+        .order_by(reference.c.id.desc())
+        .limit(1)
+    ).first()
+    return None if row is None else _kept(row)
 
 
 def record_reference(
@@ -143,6 +135,30 @@ def forget_reference(
         )
     )
     return deleted.rowcount > 0
+
+
+def _kept(row: Any) -> KeptReference:
+    return KeptReference(
+        original=Sha256(row.original_digest),
+        original_asset=AssetId(row.original_asset),
+        picture=Sha256(row.picture_digest),
+        picture_asset=AssetId(row.picture_asset),
+        mask=_digest(row.mask_digest),
+        mask_asset=_asset(row.mask_asset),
+        confidence_bp=row.confidence_bp,
+        width=row.width,
+        height=row.height,
+        media_type=row.media_type,
+        credentials=json.loads(row.credentials),
+        kind=row.kind,
+        thumbnail=_digest(row.thumbnail_digest),
+        thumbnail_asset=_asset(row.thumbnail_asset),
+        video=_digest(row.video_digest),
+        video_asset=_asset(row.video_asset),
+        sound=_digest(row.sound_digest),
+        sound_asset=_asset(row.sound_asset),
+        facts=json.loads(row.facts),
+    )
 
 
 def _digest(stored: str | None) -> Sha256 | None:

@@ -77,7 +77,7 @@ def build_report(shop: Workshop, job: JobId) -> dict[str, Any]:
             "seed": brief.seed,
             "budget_uusd": brief.budget_uusd,
             **_timeline(shop, connection, job, plan, stages),
-            "references": references_of(shop, connection, brief, plan),
+            "references": references_of(shop, connection, brief, plan, stages),
             "stages": _stages(shop, connection, job, costs, requested_us=row.requested_us),
             "leases": [_lease(each) for each in costs.leases],
             "effects": effects_of(stages, costs),

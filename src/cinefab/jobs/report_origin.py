@@ -12,6 +12,8 @@ from cinefab.core.canonical import Sha256
 from cinefab.core.ids import AssetId
 from cinefab.core.plan import Plan, PreparedReference
 from cinefab.deliver.releases import Release
+from cinefab.ingest.references import latest_reference
+from cinefab.jobs.door import BLOB
 from cinefab.jobs.stages import latest_stage
 from cinefab.jobs.workshop import Workshop
 from cinefab.provenance.assets import find_asset_by_digest, load_asset
@@ -78,9 +80,13 @@ def origin_of(
 
 
 def references_of(
-    shop: Workshop, connection: sa.Connection, brief: Brief, plan: Plan | None
+    shop: Workshop,
+    connection: sa.Connection,
+    brief: Brief,
+    plan: Plan | None,
+    stages: tuple[CommittedStage, ...],
 ) -> list[dict[str, Any]]:
-    """Return what came in: each reference with its rights and the credentials it came with."""
+    """Return what came in: each reference with its figures, rights and credentials."""
     prepared = {} if plan is None else {each.name: each for each in plan.references}
     rights = {source.reference: source for source in brief.rights}
     return [
@@ -90,6 +96,7 @@ def references_of(
             **_prepared(reference, prepared.get(reference.name)),
             **_rights(rights.get(reference.name)),
             "content_credentials": _found(shop, connection, prepared.get(reference.name)),
+            "media": _media(shop, connection, _original(reference, stages)),
         }
         for reference in brief.references
     ]
@@ -110,6 +117,33 @@ def _prepared(reference: Reference, found: PreparedReference | None) -> dict[str
         "width": found.width,
         "height": found.height,
         "mask_confidence_bp": None if found.mask is None else found.confidence_bp,
+    }
+
+
+def _original(reference: Reference, stages: tuple[CommittedStage, ...]) -> Sha256 | None:
+    if reference.location.startswith(BLOB):
+        return Sha256(reference.location.removeprefix(BLOB).partition("/")[0])
+    stage = latest_stage(stages, f"ingest:{reference.name}")
+    facts: Any = None if stage is None else stage.facts
+    return None if facts is None else Sha256(facts["original"])
+
+
+def _media(
+    shop: Workshop, connection: sa.Connection, original: Sha256 | None
+) -> dict[str, Any] | None:
+    """Return what a reference is like and what was made of it; None where it was not read."""
+    kept = original and latest_reference(connection, tenant=shop.tenant, original=original)
+    if not kept:
+        return None
+    facts: Any = kept.facts
+    return {
+        "kind": kept.kind,
+        "media_type": kept.media_type,
+        "picture": kept.picture,
+        "thumbnail": kept.thumbnail,
+        "video": kept.video,
+        "sound": kept.sound,
+        **facts,
     }
 
 

@@ -83,10 +83,14 @@ class Outline:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """The next frame, I420 of the film's size; `is_key`: the file holds it as a key picture."""
+    """The next frame, I420 of the film's size.
+
+    `is_key`: the file holds it as a key picture; `is_again`: it is the one before once more.
+    """
 
     frame: Frame
     is_key: bool
+    is_again: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +160,11 @@ class Film:
                 frames += 1
                 if frames > self._frames_max:
                     self._refuse("more frames than are allowed")
-                yield Shown(frame=frame, is_key=piece.facts["frame"] is True)
+                yield Shown(
+                    frame=frame,
+                    is_key=piece.facts["frame"] is True,
+                    is_again=not piece.blobs,
+                )
             else:
                 heard = self._heard(piece, rate=rate)
                 rate, samples = heard.rate, samples + len(heard.samples)
