@@ -113,6 +113,13 @@ def stretches(needs: Sequence[EffectNeed], wanted: Stretch) -> tuple[Stretch, ..
     return tuple(reversed(found))
 
 
+def asked_size(effects: Sequence[PlannedEffect], size: Size) -> Size:
+    """Return the size of the pictures that a model makes for a film of `size`."""
+    for effect in reversed(effects):
+        size = Size(_smaller(size.width, effect.need), _smaller(size.height, effect.need))
+    return size
+
+
 def settings_text(settings: Mapping[str, Any]) -> str:
     """Return the one spelling of an effect's settings; `ValueError` for numbers that are none."""
     return json.dumps(

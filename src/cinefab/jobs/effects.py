@@ -122,14 +122,26 @@ def with_effect_files(brief: Brief, keep: Callable[[str, str], str]) -> Brief:
 
 
 def finish_for(
-    shop: Workshop, shot: PlannedShot, references: Mapping[str, KeptReference]
+    shop: Workshop,
+    shot: PlannedShot,
+    references: Mapping[str, KeptReference],
+    *,
+    still: bool = False,
 ) -> dict[str, Json]:
-    """Return what a request says of a shot's effects: nothing where it has none."""
-    if not shot.effects:
+    """Return what a request says of a shot's effects: nothing where it has none.
+
+    A `still` is small and alone already: the model draws it as it is seen.
+    """
+    lie_on_it = [
+        effect
+        for effect in shot.effects
+        if not still or (effect.need.shrink == 1 and effect.need.thin == 1)
+    ]
+    if not lie_on_it:
         return {}
     path = shop.blobs.local_path
     effects: list[Json] = []
-    for effect in shot.effects:
+    for effect in lie_on_it:
         used = {setting: references[name] for setting, name in effect.references}
         effects.append(
             {

@@ -9,6 +9,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from cinefab.core.canonical import Json, Sha256, digest_of
+from cinefab.core.effect import asked_size
 from cinefab.core.plan import Plan, PlannedShot
 from cinefab.core.stage import Content, Lineage
 from cinefab.generate.segments import KeptSegment, record_segment
@@ -19,7 +20,7 @@ from cinefab.jobs.stages import Order, StageOutput, run_stage
 from cinefab.jobs.tables import job as job_table
 from cinefab.jobs.takes import (
     ask_model,
-    finish_of,
+    finish_of_still,
     prompt_of,
     request_now,
     require_same_versions,
@@ -79,16 +80,22 @@ def _requests(
     """Return the still's own request, and those that the other shots are checked by."""
     require_same_versions(shop, order, plan)
     small = preview_size(plan.size)
-    # A film that cannot be made to its end should not show a picture of its beginning.
-    checks: list[Json] = [
-        {
+
+    def check(shot: PlannedShot) -> Json:
+        # Where effects enlarge, the model draws less than the film's size, or than a still's.
+        full = asked_size(shot.effects, plan.size)
+        smaller = min(small, full, key=lambda size: size.width)
+        return {
             "shot": shot.index,
             "entry": model_of(shop, order, shot).entry,
-            "small": request_now(shop, order, plan, shot, references, small),
-            "full": request_now(shop, order, plan, shot, references, plan.size),
+            "small": request_now(shop, order, plan, shot, references, smaller),
+            "full": request_now(shop, order, plan, shot, references, full),
         }
-        for shot in missing
-    ]
+
+    # A film that cannot be made to its end should not show a picture of its beginning.
+    checks = [check(shot) for shot in missing]
+    if asked_size(plan.shots[0].effects, plan.size).width < small.width:
+        checks.append(check(plan.shots[0]))
     return request_now(shop, order, plan, plan.shots[0], references, small), checks
 
 
@@ -110,7 +117,7 @@ async def _make_still(
         "first_frame": shot.frames // 2,
         "path": str(path),
         "checks": checks,
-        **await asyncio.to_thread(finish_of, shop, order, shot, references),
+        **await asyncio.to_thread(finish_of_still, shop, order, shot, references),
     }
     # Another process may be idle for longer and would have to load the model first.
     answer = await ask_model(

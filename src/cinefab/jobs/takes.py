@@ -169,6 +169,13 @@ def finish_of(
     return finish_for(shop, shot, _by_name(order, references))
 
 
+def finish_of_still(
+    shop: Workshop, order: Order, shot: PlannedShot, references: Sequence[Json]
+) -> dict[str, Json]:
+    """Return what a still is asked beside its request where the shot has effects."""
+    return finish_for(shop, shot, _by_name(order, references), still=True)
+
+
 def _by_name(order: Order, references: Sequence[Json]) -> dict[str, KeptReference]:
     return {
         reference.name: kept_from_json(kept)

@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cinefab.core.brief import EffectOrder, Size
-from cinefab.core.effect import EffectNeed, Stretch, stretches, with_files
+from cinefab.core.effect import (
+    EffectNeed,
+    PlannedEffect,
+    Stretch,
+    asked_size,
+    stretches,
+    with_files,
+)
 
 needs = st.lists(
     st.builds(
@@ -100,3 +107,14 @@ def test_only_what_is_written_as_a_file_is_one() -> None:
     kept = with_files(order, lambda setting, place: f"{setting}:{place}")
 
     assert kept.settings == '{"lut":{"file":"lut:a.cube"},"name":"file"}'
+
+
+def test_the_model_draws_a_picture_as_small_as_all_effects_together_ask_for() -> None:
+    def effect(shrink: int) -> PlannedEffect:
+        need = EffectNeed(shrink=shrink)
+        return PlannedEffect(
+            name="x", version="1", settings="{}", files=(), references=(), need=need
+        )
+
+    assert asked_size([effect(2), effect(1), effect(3)], Size(1280, 720)) == Size(214, 120)
+    assert asked_size([], Size(1280, 720)) == Size(1280, 720)

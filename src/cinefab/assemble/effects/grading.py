@@ -185,20 +185,18 @@ def _in_cube(
     along_x, along_y, along_z = np.uint64(3), np.uint64(3) * edge, np.uint64(3) * edge * edge
     corner = (np.uint64(k) * edge + np.uint64(j)) * edge + np.uint64(i)
     corner *= np.uint64(3)
-    # From the corner nearest to black to the one nearest to white, along the largest part first.
-    if x < y:
-        x, y = y, x
-        along_x, along_y = along_y, along_x
-    if y < z:
-        y, z = z, y
-        along_y, along_z = along_z, along_y
-    if x < y:
-        x, y = y, x
-        along_x, along_y = along_y, along_x
-    second = corner + along_x
-    third = second + along_y
-    fourth = third + along_z
-    w0, w1, w2 = np.float32(1) - x, x - y, y - z
+    # From the corner nearest to black to the one nearest to white, along the largest part first;
+    # without branches, which noise would make the processor guess wrong.
+    x_first, y_first = (x >= y) & (x >= z), (y > x) & (y >= z)
+    x_last, y_last = (x < y) & (x < z), (y <= x) & (y < z)
+    largest, least = max(x, y, z), min(x, y, z)
+    middle = x + y + z - largest - least
+    first = along_x if x_first else (along_y if y_first else along_z)
+    final = along_x if x_last else (along_y if y_last else along_z)
+    second = corner + first
+    fourth = corner + along_x + along_y + along_z
+    third = fourth - final
+    w0, w1, w2, z = np.float32(1) - largest, largest - middle, middle - least, least
     one, two = np.uint64(1), np.uint64(2)
     out_r = w0 * cube[corner] + w1 * cube[second] + w2 * cube[third] + z * cube[fourth]
     out_g = w0 * cube[corner + one] + w1 * cube[second + one]
