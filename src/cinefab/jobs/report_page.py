@@ -46,14 +46,19 @@ def _shot_pictures(shop: Workshop, report: Mapping[str, Any]) -> dict[int, bytes
 
 
 def _frames_seen(shop: Workshop, report: Mapping[str, Any]) -> dict[int, bytes]:
-    """Return the frames that checks remarked, decoded from the pieces that they are in."""
+    """Return the frames that checks remarked: as review kept them, else out of their pieces."""
     findings = (report["verdict"] or {}).get("findings", ())
+    kept = {shown["frame"]: shown["sha256"] for one in findings for shown in one.get("frames", ())}
     remarks = [each for one in findings for each in (*one["problems"], *one["questions"])]
     wanted = dict.fromkeys(each["frame"] for each in remarks if each["frame"] is not None)
     shown = [each for each in report["segments"] if each["part"] == Part.BODY]
     shown += [each for each in report["transitions"] if each["sha256"] is not None]
     pictures: dict[int, bytes] = {}
     for frame in list(wanted)[:_FRAMES_MAX]:
+        found = _picture(shop, kept.get(frame))
+        if found is not None:
+            pictures[frame] = found
+            continue
         for piece in shown:
             at = frame - piece["first_frame"]
             if 0 <= at < piece["frames"]:

@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from cinefab.core.stage import TimeClass
 from cinefab.deliver.page.figures import (
-    UNKNOWN,
     money,
     percent,
     price,
@@ -25,11 +24,15 @@ _TICK_STEPS_MS: Final = tuple(step * 10**power for power in range(1, 9) for step
 
 KNOWN_STAGES: Final = (
     "ingest", "plan", "preview", "generate", "effect", "transition", "sound", "assemble", "review",
-    "rungs", "package", "deliver",
+    "gate", "rungs", "package", "deliver",
 )  # fmt: skip
 """The stages that have a colour of their own; it is the same on every page."""
 
-_BY_SHOT: Final[Mapping[str, str]] = {"generate": "shot {}", "transition": "into shot {}"}
+_BY_SHOT: Final[Mapping[str, str]] = {
+    "generate": "shot {}",
+    "transition": "into shot {}",
+    "rungs": "of piece {}",
+}
 
 CLASSES: Final[Mapping[TimeClass, str]] = {
     TimeClass.GOOD: "made what was kept",
@@ -260,7 +263,7 @@ def _stage_foot(report: Report) -> Html:
         tag("td", "The job"),
         tag("td", marks, class_="soft"),
         tag("td"),
-        tag("td", UNKNOWN if seconds is None else span_of(round(seconds * 1e6)), class_="n"),
+        tag("td", "not ended" if seconds is None else span_of(round(seconds * 1e6)), class_="n"),
         tag("td", span_of(sum(stage["device_us"] for stage in report["stages"])), class_="n"),
         tag("td", money(report["cost_uusd"]), class_="n"),
     )

@@ -39,6 +39,8 @@ _STATUS: Final[Mapping[str, tuple[str, str]]] = {
     "waiting": ("running", "Waiting to start"),
 }
 
+_ENDED: Final = frozenset({"delivered", "refused", "failed", "cancelled"})
+
 _MARKS: Final[Mapping[str, Html]] = {
     "done": tag("circle", cx=5, cy=5, r=4),
     "failed": tag("path", d="M1.5 1.5 8.5 8.5M8.5 1.5 1.5 8.5", class_="stroke"),
@@ -179,7 +181,7 @@ def _outcome(report: Report) -> Html:
     rows: list[tuple[str, Child]] = [
         (
             "What happened",
-            said(": ".join(text for text in happened if text) or _still(report["status"])),
+            said(": ".join(text for text in happened if text) or _still(report)),
         ),
         ("What was kept", _kept(report)),
         ("What to do", said(failure.get("remedy") or _next(report["status"]))),
@@ -201,18 +203,21 @@ def _kept(report: Report) -> str:
     if not report["stages"] and not pieces:
         return "Nothing had been made."
     made = f"{pieces} of its segments" if pieces else "what came in"
+    if report["status"] not in _ENDED:
+        return f"{len(report['stages'])} finished stages and {made}. No film is published yet."
     return (
         f"{len(report['stages'])} finished stages and {made}: they are reused when it is ordered "
         "again. No film was published."
     )
 
 
-def _still(status: str) -> str:
+def _still(report: Report) -> str:
+    question = report.get("asked", {}).get("question", "A check has a question.")
     return {
-        "needs_person": "A check asked a question that a person has to answer.",
+        "needs_person": f"{question} A person has to answer, or it is not published.",
         "running": "The job was still running when this page was written.",
         "waiting": "The job had not begun when this page was written.",
-    }.get(status, "Nothing is recorded of why it ended.")
+    }.get(report["status"], "Nothing is recorded of why it ended.")
 
 
 def _next(status: str) -> str:
@@ -311,7 +316,7 @@ def _facts(report: Report) -> list[tuple[str, Child]]:
         ("Cost", money(report["cost_uusd"])),
         ("A delivered minute", _minute(report)),
         ("Budget", "none set" if report["budget_uusd"] is None else money(report["budget_uusd"])),
-        ("First-pass yield", _yield(report["yield"])),
+        ("First-pass yield", _yield(report)),
         ("Review", "not reached" if verdict is None else verdict["state"].replace("_", " ")),
         ("Credentials", report["content_credentials"]["state"]),
     ]
@@ -330,7 +335,10 @@ def _minute(report: Report) -> Child:
     return money(report["cost_per_delivered_minute_uusd"])
 
 
-def _yield(share: float | None) -> Child:
+def _yield(report: Report) -> Child:
+    share = report["yield"]
+    if report["status"] not in _ENDED:
+        return "not ended"
     return "nothing was made" if share is None else quantity(f"{100 * share:.4g}", "%")
 
 
