@@ -42,6 +42,8 @@ def a_report(*, shots: int = 2, **changes: Any) -> dict[str, Any]:
         "shots": [_shot(shot) for shot in range(shots)],
         "segments": segments,
         "transitions": [],
+        "sound": None,
+        "captions": [],
         "references": [a_reference()],
         "stages": [
             _stage("ingest:cup", 100, 400, 9),
@@ -136,11 +138,13 @@ def a_lease(stage: str, device_us: int, cost_uusd: int | None, **changes: Any) -
 
 def an_ended_job(status: str, failure: dict[str, Any] | None) -> dict[str, Any]:
     """Return the report of a job that ended before it had a plan."""
-    empty = dict.fromkeys(("size", "fps", "frames", "quality", "model", "preview", "verdict"))
+    empty = dict.fromkeys(
+        ("size", "fps", "frames", "quality", "model", "preview", "verdict", "sound")
+    )
     nothing: dict[str, Any] = {
         name: []
         for name in (
-            "shots", "segments", "transitions", "stages", "leases", "lineage", "royalties"
+            "shots", "segments", "transitions", "stages", "leases", "lineage", "royalties", "captions"
         )
     }  # fmt: skip
     return {

@@ -25,6 +25,7 @@ from cinefab.generate.plan import plan_from_document
 from cinefab.generate.tables import take
 from cinefab.jobs.report_effects import effects_of
 from cinefab.jobs.report_origin import origin_of, references_of
+from cinefab.jobs.report_sound import sound_of
 from cinefab.jobs.report_timeline import (
     film_facts,
     preview_of,
@@ -77,6 +78,7 @@ def build_report(shop: Workshop, job: JobId) -> dict[str, Any]:
             "seed": brief.seed,
             "budget_uusd": brief.budget_uusd,
             **_timeline(shop, connection, job, plan, stages),
+            **sound_of(connection, plan, stages, tenant=shop.tenant),
             "references": references_of(shop, connection, brief, plan, stages),
             "stages": _stages(shop, connection, job, costs, requested_us=row.requested_us),
             "leases": [_lease(each) for each in costs.leases],

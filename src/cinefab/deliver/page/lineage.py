@@ -25,7 +25,7 @@ _BOX_WIDTH: Final = 128
 _GAP: Final = 46
 _LABEL_LETTERS: Final = 19
 _TABLE_MAX: Final = 60
-_FROM_OUTSIDE: Final = frozenset({"reference", "picture", "mask"})
+_FROM_OUTSIDE: Final = frozenset({"reference", "picture", "mask", "video", "audio"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,8 +138,8 @@ def draw(graph: Graph) -> Html:
 def arrange(graph: Graph) -> list[list[str]]:
     """Return the names in layers, each after all its sources, in the film's order where it has one.
 
-    What has no source but is not from outside stands with its own kind, as far right as its
-    results allow: a shot of type and colour is no reference.
+    What is not from outside stands with its own kind, as far right as its results allow: a shot of
+    type and colour is no reference.
     """
     depth = _depths(graph)
     results = _results(graph)
@@ -148,7 +148,7 @@ def arrange(graph: Graph) -> list[list[str]]:
         last[node.kind] = max(last[node.kind], depth[name])
     for name, node in graph.nodes.items():
         nearest = min((depth[result] for result in results[name]), default=None)
-        if not graph.sources[name] and nearest is not None:
+        if node.kind not in _FROM_OUTSIDE and nearest is not None:
             depth[name] = max(depth[name], min(last[node.kind], nearest - 1))
     order = _orders(graph, results)
     layers: list[list[str]] = [[] for _ in range(1 + max(depth.values()))]
@@ -234,6 +234,10 @@ def _labels(report: Report) -> dict[str, str]:
         if name is not None and entry["kind"] in _FROM_OUTSIDE:
             named[entry["asset"]] = name
             labels[entry["asset"]] = f"{entry['kind']} {name}"
+    # What the film as a whole sounds like goes by a name of its own.
+    heard = report["sound"]
+    if heard is not None and heard["asset"] is not None:
+        labels[heard["asset"]] = "sound mix"
     return labels
 
 

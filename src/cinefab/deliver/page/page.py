@@ -20,6 +20,7 @@ from cinefab.deliver.page.lineage import lineage
 from cinefab.deliver.page.making import device_time, effects, stages
 from cinefab.deliver.page.markup import Child, Html, said, tag
 from cinefab.deliver.page.origin import credentials, royalties
+from cinefab.deliver.page.sound import sound
 from cinefab.deliver.page.timeline import Report, is_made, shot_pictures, timeline
 
 FILM_EMBEDDED_BYTES_MAX: Final = 24_000_000
@@ -113,6 +114,7 @@ def _page(report: Report, media: Media, *, embedded: bool) -> Iterator[str]:
     yield _outcome(report)
     yield _film(report, media, embedded=embedded)
     yield timeline(report, pictures)
+    yield sound(report)
     yield checks(report, {frame: picture_url(each) for frame, each in media.frames.items()})
     yield asked(report, None if media.asked is None else picture_url(media.asked))
     yield stages(report)

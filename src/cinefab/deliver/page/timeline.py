@@ -27,7 +27,7 @@ _OPEN_SHOTS_MAX: Final = 20
 """The table of a film with more shots than this is opened by whoever wants it, and in print."""
 
 _PICTURES, _WORDS, _PIECES, _UNDER = 20, 106, 130, 162
-_HEIGHT: Final = 190
+_HEIGHT, _HEIGHT_HEARD = 190, 214
 
 
 def shot_pictures(report: Report, pictures: Mapping[int, str]) -> Html:
@@ -72,18 +72,20 @@ def is_made(piece: Mapping[str, Any]) -> bool:
 
 def _drawing(report: Report, pictures: Mapping[int, str]) -> Html:
     fps, frames = Fraction(report["fps"]), report["frames"]
+    height = _HEIGHT if report["sound"] is None else _HEIGHT_HEARD
     body = [
         _ruler(frames, fps),
         *(_shot(shot, frames, fps, pictures, report) for shot in report["shots"]),
         *(_segment(each, frames, fps) for each in report["segments"]),
         *(_transition(each, frames, fps) for each in report["transitions"]),
+        *_heard(report, frames, fps),
         tag(
             "line",
             class_="playhead",
             x1="0",
             x2="0",
             y1=_PICTURES - 6,
-            y2=_HEIGHT,
+            y2=height,
             visibility="hidden",
         ),
     ]
@@ -94,7 +96,7 @@ def _drawing(report: Report, pictures: Mapping[int, str]) -> Html:
         body,
         class_="timeline",
         width="100%",
-        height=_HEIGHT,
+        height=height,
         role="img",
     )
 
@@ -189,6 +191,37 @@ def _transition(transition: Mapping[str, Any], frames: int, fps: Fraction) -> Ht
         height=28,
     )
     return _seeks(block, transition["first_frame"], fps)
+
+
+def _heard(report: Report, frames: int, fps: Fraction) -> list[Html]:
+    """Return the sound below the pieces: the music all along, and each line where it is spoken."""
+    heard = report["sound"]
+    if heard is None:
+        return []
+    music = heard["music"]
+    words = f"music, {music['mood']}" if music else "sound"
+    bed = tag(
+        "svg",
+        tag("rect", width="100%", height=20, class_="piece heard"),
+        tag("text", words, x=6, y=14),
+        y=_HEIGHT,
+        width="100%",
+        height=20,
+    )
+    length_ms = Fraction(frames) / fps * 1000
+    lines = []
+    for line in heard["lines"]:
+        block = tag(
+            "svg",
+            tag("rect", width="100%", height=20, class_="piece said"),
+            tag("title", f"spoken: {line['text']}"),
+            x=percent(line["start_ms"] / length_ms),
+            y=_HEIGHT,
+            width=percent(line["length_ms"] / length_ms),
+            height=20,
+        )
+        lines.append(_seeks(block, int(line["start_ms"] * fps / 1000), fps))
+    return [bed, *lines]
 
 
 def _seeks(what: Html, frame: int, fps: Fraction) -> Html:

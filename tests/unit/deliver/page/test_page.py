@@ -272,6 +272,36 @@ def test_what_a_person_was_asked_and_decided_is_told(tmp_path: Path) -> None:
     assert "It is about coffee." in page.words
 
 
+def test_sound_and_captions_are_told_and_drawn_to_scale(tmp_path: Path) -> None:
+    line = {
+        "shot": 1,
+        "text": "Good morning.",
+        "language": "en",
+        "start_ms": 1200,
+        "length_ms": 500,
+    }
+    sound = {
+        "key": "5" * 64,
+        "asset": None,
+        "made_by": "run",
+        "music": {"mood": "warm", "tempo_bpm": 92},
+        "effects": True,
+        "loudness_ordered_clu": -1600,
+        "loudness_clu": -1593,
+        "peak_cdbtp": -104,
+        "lines": [line],
+    }
+    cue = {"shot": 1, "start_ms": 1200, "end_ms": 1700, "text": "Good morning."}
+
+    page = outline(tmp_path, a_report(sound=sound, captions=[cue]))
+
+    for words in ("warm, 92 beats a minute", "−15.9 LUFS, ordered −16.0 LUFS", "−1.0 dBTP"):
+        assert words in page.words
+    assert page.words.count("Good morning.") == 3
+    drawn = [each for each in page.all("svg") if each.get("x") == "60.0000%"]
+    assert [each["width"] for each in drawn] == ["25.0000%"]
+
+
 def test_effects_are_summed_over_their_shots(tmp_path: Path) -> None:
     spent = [
         {"shot": shot, "effect": name, "version": "1", "device_us": us, "cost_uusd": cost}
