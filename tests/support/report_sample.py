@@ -109,6 +109,7 @@ def a_reference(**changes: Any) -> dict[str, Any]:
             {"party": "Studio", "share_bp": 3000},
         ],
         "content_credentials": {"state": "absent", "issuer": None},
+        "media": {"kind": "picture", "media_type": "image/png", "thumbnail": None},
     } | changes
 
 

@@ -32,6 +32,7 @@ def write_report_page(shop: Workshop, report: Mapping[str, Any], path: Path) -> 
         poster=next(iter(shots.values()), None) if poster is None else poster,
         shots=shots,
         frames=_frames_seen(shop, report),
+        came_in=_came_in(shop, report),
         asked=_picture(shop, report.get("asked", {}).get("still")),
     )
     write_page(report, path, media)
@@ -43,6 +44,12 @@ def _shot_pictures(shop: Workshop, report: Mapping[str, Any]) -> dict[int, bytes
         each["shot"]: _picture(shop, each["thumbnail"]) or _decoded(shop, each) for each in bodies
     }
     return {shot: picture for shot, picture in found.items() if picture is not None}
+
+
+def _came_in(shop: Workshop, report: Mapping[str, Any]) -> dict[str, bytes]:
+    named = {each["name"]: (each["media"] or {}).get("thumbnail") for each in report["references"]}
+    found = {name: _picture(shop, digest) for name, digest in named.items()}
+    return {name: picture for name, picture in found.items() if picture is not None}
 
 
 def _frames_seen(shop: Workshop, report: Mapping[str, Any]) -> dict[int, bytes]:

@@ -25,6 +25,7 @@ _BOX_WIDTH: Final = 128
 _GAP: Final = 46
 _LABEL_LETTERS: Final = 19
 _TABLE_MAX: Final = 60
+_HEARD: Final = frozenset({"sound", "soundtrack", "speech", "voice"})
 _FROM_OUTSIDE: Final = frozenset({"reference", "picture", "mask", "video", "audio"})
 
 
@@ -146,10 +147,11 @@ def arrange(graph: Graph) -> list[list[str]]:
     last = dict.fromkeys((node.kind for node in graph.nodes.values()), 0)
     for name, node in graph.nodes.items():
         last[node.kind] = max(last[node.kind], depth[name])
-    for name, node in graph.nodes.items():
+    for name, node in reversed(list(graph.nodes.items())):
         nearest = min((depth[result] for result in results[name]), default=None)
         if node.kind not in _FROM_OUTSIDE and nearest is not None:
-            depth[name] = max(depth[name], min(last[node.kind], nearest - 1))
+            furthest = nearest - 1 if node.kind in _HEARD else min(last[node.kind], nearest - 1)
+            depth[name] = max(depth[name], furthest)
     order = _orders(graph, results)
     layers: list[list[str]] = [[] for _ in range(1 + max(depth.values()))]
     for name in sorted(graph.nodes, key=lambda name: (order[name], graph.nodes[name].label)):

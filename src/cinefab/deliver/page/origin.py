@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from cinefab.deliver.page.figures import (
@@ -10,6 +10,7 @@ from cinefab.deliver.page.figures import (
     digest,
     quantity,
     share_in_words,
+    span_of,
 )
 from cinefab.deliver.page.markup import Child, Html, said, tag
 from cinefab.deliver.page.timeline import Report
@@ -38,8 +39,11 @@ _SOURCE_TYPES: Final[Mapping[str, str]] = {
 }
 
 
-def credentials(report: Report) -> Html:
-    """Return what the film says of itself to whoever receives it, and what its sources said."""
+def credentials(report: Report, pictures: Mapping[str, str]) -> Html:
+    """Return what the film says of itself to whoever receives it, and what its sources said.
+
+    `pictures` are small ones of the references, as data URLs by name.
+    """
     found = report["content_credentials"]
     kind, words = _STATES.get(found["state"], ("soft", str(found["state"])))
     signed = found["state"] != "absent"
@@ -70,7 +74,7 @@ def credentials(report: Report) -> Html:
         tag("h2", "Content credentials"),
         warning,
         tag("dl", [(tag("dt", name), tag("dd", value)) for name, value in rows]),
-        _references(report["references"]),
+        _references(report["references"], pictures),
         id="credentials",
     )
 
@@ -122,14 +126,14 @@ def royalties(report: Report) -> Html:
     )
 
 
-def _references(references: list[Mapping[str, Any]]) -> Html:
+def _references(references: list[Mapping[str, Any]], pictures: Mapping[str, str]) -> Html:
     if not references:
         return tag("p", "Nothing came in from outside: the film is type and colour.", class_="hint")
     rows = [
         tag(
             "tr",
-            tag("td", said(each["name"])),
-            tag("td", said(each["title"])),
+            tag("td", _look(each, pictures)),
+            tag("td", said(each["title"]), _figures(each.get("media") or {})),
             tag("td", said(each["role"])),
             tag("td", _size(each), class_="n"),
             tag("td", _mask(each["mask_confidence_bp"]), class_="n"),
@@ -152,6 +156,52 @@ def _references(references: list[Mapping[str, Any]]) -> Html:
     )
     table = tag("table", tag("thead", head), tag("tbody", rows))
     return Html(tag("h3", "What came in") + tag("div", table, class_="wide"))
+
+
+def _look(reference: Mapping[str, Any], pictures: Mapping[str, str]) -> Child:
+    picture = pictures.get(reference["name"])
+    shown = picture and tag("img", src=picture, alt="", class_="small")
+    return tag("div", shown, said(reference["name"]), class_="shot")
+
+
+def _figures(media: Mapping[str, Any]) -> Child:
+    """Return what a film or a sound that came in is like, and what it looks like to the ear."""
+    facts: list[Child] = []
+    if media.get("duration_us") is not None:
+        facts.append(span_of(media["duration_us"]))
+    if media.get("shots"):
+        count = len(media["shots"])
+        facts.append(quantity(count, "shot" if count == 1 else "shots"))
+    loudness = media.get("loudness") or {}
+    if loudness.get("integrated_clu") is not None:
+        level = f"{loudness['integrated_clu'] / 100:.1f}".replace("-", "−")
+        facts.append(quantity(level, "LUFS"))
+    transcript = media.get("transcript") or {}
+    if transcript.get("state"):
+        facts.append(said(f"transcript {transcript['state']}", class_="soft"))
+    if not facts:
+        return None
+    listed = [[", " if index else None, fact] for index, fact in enumerate(facts)]
+    return [tag("div", listed), _waveform(media.get("waveform") or ())]
+
+
+def _waveform(levels: Sequence[int]) -> Child:
+    if not levels:
+        return None
+    most = max(1, *levels)
+    half = [f"{index} {20 - 18 * level / most:.1f}" for index, level in enumerate(levels)]
+    other = [f"{index} {20 + 18 * level / most:.1f}" for index, level in enumerate(levels)]
+    outline = "M" + "L".join([*half, *reversed(other)]) + "Z"
+    return tag(
+        "svg",
+        tag("path", d=outline),
+        class_="waveform",
+        viewBox=f"0 0 {max(1, len(levels) - 1)} 40",
+        preserveAspectRatio="none",
+        width=240,
+        height=28,
+        aria_hidden="true",
+    )
 
 
 def _because(party: str, report: Report) -> str:

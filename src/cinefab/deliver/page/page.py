@@ -55,8 +55,8 @@ _MARKS: Final[Mapping[str, Html]] = {
 class Media:
     """What the page shows beside figures: the film, its first picture, a small one of each shot.
 
-    `frames` are those that checks remarked, `asked` the one that a person is asked about. What is
-    missing is left out.
+    `frames` are those that checks remarked, `asked` the one that a person is asked about, and
+    `came_in` small pictures of references by name. What is missing is left out.
     """
 
     film: Path | None = None
@@ -64,6 +64,7 @@ class Media:
     shots: Mapping[int, bytes] = field(default_factory=dict)
     frames: Mapping[int, bytes] = field(default_factory=dict)
     asked: bytes | None = None
+    came_in: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def write_page(report: Report, path: Path, media: Media) -> None:
@@ -121,7 +122,7 @@ def _page(report: Report, media: Media, *, embedded: bool) -> Iterator[str]:
     yield effects(report)
     yield device_time(report)
     yield lineage(report)
-    yield credentials(report)
+    yield credentials(report, {name: picture_url(each) for name, each in media.came_in.items()})
     yield royalties(report)
     yield _notes(report)
     yield "</main>"

@@ -302,6 +302,28 @@ def test_sound_and_captions_are_told_and_drawn_to_scale(tmp_path: Path) -> None:
     assert [each["width"] for each in drawn] == ["25.0000%"]
 
 
+def test_a_film_that_came_in_is_shown_with_its_length_loudness_and_waveform(
+    tmp_path: Path,
+) -> None:
+    media = {
+        "kind": "video",
+        "thumbnail": None,
+        "duration_us": 4_010_667,
+        "shots": [{"first": 0, "frames": 48}, {"first": 48, "frames": 48}],
+        "loudness": {"integrated_clu": -1605},
+        "transcript": {"state": "unavailable"},
+        "waveform": [0, 128, 255],
+    }
+
+    page = outline(
+        tmp_path, a_report(references=[a_reference(media=media)]), Media(came_in={"cup": b"jpeg"})
+    )
+
+    assert "4.01 s, 2 shots, −16.1 LUFS, transcript unavailable" in page.words
+    assert any("M0 20.0L1 11.0L2 2.0L2 38.0" in str(each["d"]) for each in page.all("path"))
+    assert len([each for each in page.all("img") if each.get("class") == "small"]) == 1
+
+
 def test_effects_are_summed_over_their_shots(tmp_path: Path) -> None:
     spent = [
         {"shot": shot, "effect": name, "version": "1", "device_us": us, "cost_uusd": cost}
