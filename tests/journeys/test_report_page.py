@@ -158,6 +158,20 @@ def test_printed_the_film_is_its_picture_and_nothing_is_dark(made: Path, page: P
     )
 
 
+def test_on_paper_no_table_is_cut_off(made: Path, page: Page) -> None:
+    page.open((made / "report.html").as_uri())
+
+    # A4 within its margins, in CSS pixels.
+    page.ask("Emulation.setEmulatedMedia", media="print")
+    page.ask(
+        "Emulation.setDeviceMetricsOverride",
+        width=703, height=1000, deviceScaleFactor=1, mobile=False,
+    )  # fmt: skip
+
+    cut_off = "[...document.querySelectorAll('.wide')].filter(e => e.scrollWidth > e.clientWidth)"
+    assert page.run(f"{cut_off}.map(e => e.textContent.slice(0, 40))") == []
+
+
 def test_a_film_beside_the_page_plays_from_there(
     made: Path, page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

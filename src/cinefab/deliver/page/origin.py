@@ -154,7 +154,7 @@ def _references(references: list[Mapping[str, Any]], pictures: Mapping[str, str]
         tag("th", "Credentials"),
         tag("th", "SHA-256"),
     )
-    table = tag("table", tag("thead", head), tag("tbody", rows))
+    table = tag("table", tag("thead", head), tag("tbody", rows), class_="came-in")
     return Html(tag("h3", "What came in") + tag("div", table, class_="wide"))
 
 
