@@ -411,4 +411,5 @@ def _check(point: EntryPoint) -> FoundCheck:
         version=check.version,
         entry=point.value,
         takes=bool(getattr(check, "takes", False)),
+        advice=getattr(check, "advice", None),
     )

@@ -206,6 +206,13 @@ class Review:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Refine:
+    """How often a shot whose take is refused is made again, within the budget; 0: never."""
+
+    attempts: int = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Brief:
     """Everything that was asked for; either `prompt` or `shots` says what to show.
 
@@ -237,3 +244,4 @@ class Brief:
 
     effects: tuple[EffectOrder, ...] = ()
     review: Review = Review()
+    refine: Refine = Refine()

@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TypeAlias
+
+
+class Advice(StrEnum):
+    """What is worth changing where a take was refused, beside its seed."""
+
+    ANOTHER_SEED = "another-seed"
+    MORE_MOTION = "more-motion"
+    LESS_MOTION = "less-motion"
 
 
 @dataclass(frozen=True, slots=True)

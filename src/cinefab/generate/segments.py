@@ -24,12 +24,17 @@ class KeptSegment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TakeFacts:
-    """What led to a take: everything needed to make it, or to explain it, again."""
+    """What led to a take: everything needed to make it, or to explain it, again.
+
+    `attempt` counts how often its shot was made again before; `refused` is why a check refused it.
+    """
 
     model: str
     seed: int
     input: Json
     versions: Json
+    attempt: int = 0
+    refused: str | None = None
 
 
 def find_segments(
@@ -106,6 +111,8 @@ def record_take(
             seed=facts.seed,
             input=canonical_json(facts.input).decode(),
             versions=canonical_json(facts.versions).decode(),
+            attempt=facts.attempt,
+            refused=facts.refused,
             created_us=now_us,
         )
     )

@@ -35,6 +35,8 @@ take: Final = sa.Table(
     sa.Column("seed", sa.BigInteger, nullable=False),
     sa.Column("input", sa.Text, nullable=False),
     sa.Column("versions", sa.Text, nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("refused", sa.Text),
     sa.Column("created_us", sa.BigInteger, nullable=False),
     sa.Index(None, "tenant_id", "segment_key"),
     sqlite_autoincrement=True,

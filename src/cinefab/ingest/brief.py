@@ -25,6 +25,7 @@ from cinefab.core.brief import (
     Output,
     PartyShare,
     Reference,
+    Refine,
     Review,
     RightsSource,
     Role,
@@ -310,6 +311,7 @@ def _brief(written: BriefDocument, *, now_us: int) -> Brief:
             within_us=written.review.within_us,
             queue=written.review.queue,
         ),
+        refine=Refine(attempts=written.refine.attempts),
     )
 
 

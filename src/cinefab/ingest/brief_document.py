@@ -21,6 +21,7 @@ from cinefab.core.brief import (
     Quality,
     Queue,
     Reference,
+    Refine,
     Review,
     ReviewMode,
     RightsSource,
@@ -93,6 +94,8 @@ def brief_document(brief: Brief) -> dict[str, Json]:
             "within_us": brief.review.within_us,
             "queue": brief.review.queue.value,
         }
+    if brief.refine != Refine():
+        document["refine"] = {"attempts": brief.refine.attempts}
     return document
 
 
@@ -141,6 +144,7 @@ def brief_from_document(document: Json) -> Brief:
         deliver=tuple(stored.get("deliver", ())),
         effects=_effects(stored),
         review=_review(stored.get("review")),
+        refine=Refine(**stored["refine"]) if "refine" in stored else Refine(),
     )
 
 

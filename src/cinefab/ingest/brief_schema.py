@@ -25,6 +25,7 @@ from cinefab.core.brief import (
     Fit,
     Quality,
     Queue,
+    Refine,
     Review,
     ReviewMode,
     Role,
@@ -426,6 +427,15 @@ class ReviewDocument(_Document):
     """Where it waits; from strict it passes only with a written reason."""
 
 
+class RefineDocument(_Document):
+    """How often a shot that a check refuses is made again."""
+
+    model_config = ConfigDict(title="Refine")
+
+    attempts: int = Field(default_factory=lambda: Refine().attempts, ge=0, le=8)
+    """At most this many times, each with another seed and what the check advises; 0: never."""
+
+
 def _mapping_or_list(value: object) -> str | None:
     if isinstance(value, dict):
         return "mapping"
@@ -507,3 +517,5 @@ class BriefDocument(_Document):
         default_factory=ReviewDocument
     )
     """Who passes it: its checks alone, or a person after them."""
+    refine: RefineDocument = Field(default_factory=RefineDocument)
+    """How often a shot that a check refuses is made again, within the budget."""

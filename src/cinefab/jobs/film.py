@@ -17,7 +17,16 @@ from cinefab.core.errors import Cancelled, CinefabError, RefusedByReview, Storag
 from cinefab.core.ids import JobId
 from cinefab.core.plan import Plan, PlannedShot, PlannedTransition
 from cinefab.engine.durable import step
-from cinefab.jobs import assembling, delivering, gating, generating, ingesting, planning, reviewing
+from cinefab.jobs import (
+    assembling,
+    delivering,
+    gating,
+    generating,
+    ingesting,
+    planning,
+    refining,
+    reviewing,
+)
 from cinefab.jobs.rounds import load_order, round_of
 from cinefab.jobs.stages import Order
 from cinefab.jobs.status import JobStatus, move_job
@@ -92,21 +101,13 @@ async def _walk(shop: Workshop, order: Order) -> bool:
     plan = await _read(planning.load_plan, shop, planned)
     kept = await _stage("find", lambda: generating.find_kept(shop, plan))
 
-    async def _shot(shot: PlannedShot) -> Json:
-        return await step(
-            f"generate:{shot.index}",
-            lambda: generating.generate(shop, order, plan, shot, references, kept),
-            attempts_max=_RENDER_ATTEMPTS,
-        )
-
     # Alone, because it takes a tenth of a second and somebody waits for it: beside the takes it
     # would wait for a place until the first of them is done.
     await _stage("preview", lambda: generating.preview(shop, order, plan, references, kept))
-    missing = [shot for shot in plan.shots if generating.is_missing(plan, shot, kept)]
-    sound, *made = await asyncio.gather(
-        _sound(shop, order, plan), *(_shot(shot) for shot in missing)
+    sound, (plan, planned, pieces) = await asyncio.gather(
+        _sound(shop, order, plan),
+        _takes(shop, order, plan, planned, references, kept),
     )
-    pieces = generating.all_segments(kept, made)
 
     async def _transition(transition: PlannedTransition) -> Json:
         return await step(
@@ -156,6 +157,59 @@ async def _sound(shop: Workshop, order: Order, plan: Plan) -> Json:
         lambda: sounding.make_sound(shop, order, plan),
         attempts_max=_RENDER_ATTEMPTS,
     )
+
+
+async def _takes(
+    shop: Workshop, order: Order, first: Plan, planned: Json, references: list[Json], kept: Json
+) -> tuple[Plan, Json, dict[str, Any]]:
+    """Make what is missing; what is refused again, with other seeds, as often as was asked for.
+
+    Return the plan of what was made in the end, as it is and by its digests, and its pieces. What
+    is refused to the last is part of them: the review of the film has the last word.
+    """
+    plan = first
+    made = await _attempt(shop, order, plan, references, kept, attempt=0)
+    pieces = generating.all_segments(kept, [each["pieces"] for each in made.values()])
+    for attempt in range(1, order.brief.refine.attempts + 1):
+        refused = refining.refused_shots(plan, made)
+        if not refused:
+            break
+        again: Any = await _stage(
+            f"refine:{attempt}",
+            _bound(
+                refining.refine, shop, order, plan, first, references, refused, planned, attempt
+            ),
+        )
+        if again is None:
+            break
+        planned = again
+        plan = await _read(planning.load_plan, shop, planned)
+        found = await _stage(f"find:{attempt}", _bound(generating.find_kept, shop, plan))
+        pieces = generating.all_segments(pieces, [found])
+        made = await _attempt(shop, order, plan, references, pieces, attempt=attempt)
+        pieces = generating.all_segments(pieces, [each["pieces"] for each in made.values()])
+    return plan, planned, pieces
+
+
+async def _attempt(
+    shop: Workshop,
+    order: Order,
+    plan: Plan,
+    references: list[Json],
+    kept: Json,
+    *,
+    attempt: int,
+) -> dict[int, Any]:
+    async def _shot(shot: PlannedShot) -> Json:
+        return await step(
+            f"generate:{shot.index}:{attempt}" if attempt else f"generate:{shot.index}",
+            lambda: generating.generate(shop, order, plan, shot, references, kept, attempt=attempt),
+            attempts_max=_RENDER_ATTEMPTS,
+        )
+
+    missing = [shot for shot in plan.shots if generating.is_missing(plan, shot, kept)]
+    made = await asyncio.gather(*(_shot(shot) for shot in missing))
+    return {shot.index: answer for shot, answer in zip(missing, made, strict=True)}
 
 
 async def _package(

@@ -11,11 +11,12 @@ import sqlalchemy as sa
 
 from cinefab.core.canonical import Json, Sha256, digest_of
 from cinefab.core.plan import Plan, PlannedSegment, PlannedShot
-from cinefab.core.stage import Content, Lineage
+from cinefab.core.stage import Content, Lineage, TimeClass
 from cinefab.engine.compute import ComputeResult
 from cinefab.generate.segments import KeptSegment, TakeFacts, record_segment, record_take
 from cinefab.jobs.effects import effects_said
 from cinefab.jobs.models import model_of
+from cinefab.jobs.ordered import ordered_of_shots
 from cinefab.jobs.pieces import (
     all_segments,
     edges_by_weight,
@@ -26,12 +27,13 @@ from cinefab.jobs.pieces import (
     pieces_of,
 )
 from cinefab.jobs.previewing import preview
+from cinefab.jobs.refining import REFUSED
 from cinefab.jobs.stages import Order, StageOutput, run_stage
 from cinefab.jobs.takes import ask_model, finish_of, prompt_of, request_for, sources_of
 from cinefab.jobs.workshop import Progress, Workshop
 from cinefab.provenance.assets import Asset
 from cinefab.record.commit import NewAsset
-from cinefab.review.figures import MEASURE
+from cinefab.review.figures import MEASURE, ordered_document
 from cinefab.review.kept_figures import record_figures
 
 __all__ = [
@@ -56,15 +58,23 @@ async def generate(
     shot: PlannedShot,
     references: Sequence[Json],
     kept: Json,
+    *,
+    attempt: int = 0,
 ) -> Json:
-    """Make a shot's missing segments in one run of its model; return them by key."""
+    """Make a shot's missing segments in one run of its model, and have them judged.
+
+    Return the `pieces` by key, and why they were `refused`, or None: whether a refused shot is made
+    again, as another `attempt`, is the walk's to decide.
+    """
     missing = missing_of(plan, shot, pieces_from(kept))
+    name = f"generate:{shot.index}:{attempt}" if attempt else f"generate:{shot.index}"
 
     async def body() -> StageOutput:
-        return await _make(shop, order, plan, shot, missing, references)
+        return await _make(shop, order, plan, shot, missing, references, attempt)
 
-    committed = await run_stage(shop, order, f"generate:{shot.index}", body)
-    return pieces_of(committed)
+    committed = await run_stage(shop, order, name, body)
+    facts: Any = committed.facts
+    return {"pieces": pieces_of(committed), REFUSED: facts.get(REFUSED)}
 
 
 async def _make(
@@ -74,6 +84,7 @@ async def _make(
     shot: PlannedShot,
     missing: Sequence[PlannedSegment],
     references: Sequence[Json],
+    attempt: int,
 ) -> StageOutput:
     model = model_of(shop, order, shot)
     folder = shop.scratch / order.job
@@ -95,6 +106,7 @@ async def _make(
             for each in missing
         ],
         **await asyncio.to_thread(finish_of, shop, order, shot, references),
+        **_judge(shop, plan, shot),
     }
 
     def tell(news: Json) -> None:
@@ -114,7 +126,9 @@ async def _make(
         timeout_s=_LIMIT_FIXED_S + _LIMIT_PER_ESTIMATE * estimate_s,
     )
     value: Any = answer.value
-    return await asyncio.to_thread(_keep, shop, order, plan, shot, value, references, answer)
+    return await asyncio.to_thread(
+        _keep, shop, order, plan, shot, value, references, answer, attempt
+    )
 
 
 def _keep(
@@ -125,7 +139,9 @@ def _keep(
     value: Mapping[str, Any],
     references: Sequence[Json],
     answer: ComputeResult,
+    attempt: int,
 ) -> StageOutput:
+    refused = value.get(REFUSED)
     model = model_of(shop, order, shot)
     lineage = Lineage(
         made_by=model.card.ref,
@@ -161,6 +177,8 @@ def _keep(
             "encoder": plan.versions.encoder,
             "contract": plan.versions.contract,
         },
+        attempt=attempt,
+        refused=None if refused is None else f"{refused['check']}: {refused['reason']}",
     )
 
     def also(connection: sa.Connection, made: tuple[Asset, ...]) -> None:
@@ -172,7 +190,8 @@ def _keep(
                 digest=asset.sha256,
                 frames=part["frames"],
             )
-            record_segment(connection, kept, tenant=shop.tenant, now_us=now_us)
+            if refused is None:
+                record_segment(connection, kept, tenant=shop.tenant, now_us=now_us)
             record_take(
                 connection, facts, tenant=shop.tenant, job=order.job, made=kept, now_us=now_us
             )
@@ -187,16 +206,49 @@ def _keep(
     load_us = answer.load_us + value["load_us"]
     return StageOutput(
         assets=tuple(assets),
-        facts={"segments": [_made(part) for part in value["parts"]], **_spent(value)},
+        facts={"segments": [_made(part) for part in value["parts"]], **_said(value)},
         also=also,
         load_us=load_us,
         work_us=answer.worker_us - load_us,
+        work_class=_worth(attempt, is_refused=refused is not None),
     )
 
 
-def _spent(value: Mapping[str, Any]) -> dict[str, Json]:
-    # Only where there are effects: stages of before keep their form.
-    return {"effects": value["effects"]} if "effects" in value else {}
+def _said(value: Mapping[str, Any]) -> dict[str, Json]:
+    # Only where there is something to say: stages of before keep their form.
+    said: dict[str, Json] = {"effects": value["effects"]} if "effects" in value else {}
+    if value.get(REFUSED) is not None:
+        said[REFUSED] = value[REFUSED]
+    return said
+
+
+def _judge(shop: Workshop, plan: Plan, shot: PlannedShot) -> dict[str, Json]:
+    """Return what a take is judged by as soon as it is made, so that a bad one is never kept.
+
+    A clip is what was ordered, whatever it shows; the film's review has its say about it.
+    """
+    checks = [check.entry for check in shop.checks if check.takes]
+    if not checks or shot.model is not None:
+        return {}
+    return {
+        "judge": {
+            "ordered": ordered_document(ordered_of_shots(plan, [shot], frames=shot.frames)),
+            "size": [plan.size.width, plan.size.height],
+            "fps": str(plan.fps),
+            "checks": checks,
+            "thresholds": shop.thresholds.as_dict(),
+        }
+    }
+
+
+def _worth(attempt: int, *, is_refused: bool) -> TimeClass:
+    """Return what a run's time was: what is done again is rework, whatever comes of it.
+
+    A first take that is thrown away is scrap, which is ours to bear.
+    """
+    if attempt:
+        return TimeClass.REWORK
+    return TimeClass.SCRAP if is_refused else TimeClass.GOOD
 
 
 def _thumbnail(shop: Workshop, part: Mapping[str, Any]) -> dict[str, Json]:

@@ -7,14 +7,22 @@ its figures travel back with its digest.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from cinefab.assemble.blend_task import blend
+from cinefab.core.brief import Size
 from cinefab.core.canonical import Json
 from cinefab.core.plan import Part
+from cinefab.core.verdict import Refused
 from cinefab.generate.take import make_takes
+from cinefab.review.check import conclude
+from cinefab.review.figures import figures_from_document, ordered_from_document
+from cinefab.review.judge import judge_take
 from cinefab.review.measure import measured
+from cinefab.review.thresholds import Thresholds
 
 Report = Callable[[Json], None]
 
@@ -22,13 +30,33 @@ Report = Callable[[Json], None]
 def make_and_measure(argument: Mapping[str, Any], report: Report) -> Json:
     """Make takes as `generate.take.make_takes` does; add its `figures` to each part that is shown.
 
-    A head or tail is never shown itself, and has none.
+    A head or tail is never shown itself, and has none. With `judge` (what was `ordered`, `size`,
+    `fps`, `checks` and `thresholds`) the shot's body is judged, too: `refused` is the verdict of
+    the first check that refuses it, or None.
     """
     made: Any = make_takes(argument, report)
     for asked, part in zip(argument["parts"], made["parts"], strict=True):
         if Part(asked["part"]) is Part.BODY:
             part["figures"] = measured(Path(part["path"]))
+            if "judge" in argument:
+                made["refused"] = _refusal(argument["judge"], part)
     return dict(made)
+
+
+def _refusal(judge: Mapping[str, Any], part: Mapping[str, Any]) -> Json:
+    """Return why the checks refuse a body, or None; a question is for the whole film to ask."""
+    width, height = judge["size"]
+    findings = judge_take(
+        figures_from_document(part["figures"]),
+        ordered_from_document({**judge["ordered"], "frames": part["frames"]}),
+        path=Path(part["path"]),
+        size=Size(width, height),
+        fps=Fraction(judge["fps"]),
+        checks=judge["checks"],
+        thresholds=Thresholds(**judge["thresholds"]),
+    )
+    verdict = conclude(findings)
+    return asdict(verdict) if isinstance(verdict, Refused) else None
 
 
 def blend_and_measure(argument: Mapping[str, Any], report: Report) -> Json:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from cinefab.core.canonical import Json, Sha256, canonical_json
 from cinefab.core.plan import Plan
@@ -20,13 +22,22 @@ from cinefab.jobs.workshop import Workshop
 from cinefab.record.commit import NewAsset
 
 
-async def plan(shop: Workshop, order: Order, references: Sequence[Json]) -> Json:
-    """Make the plan and keep it; return the digests of its two forms."""
+async def plan(
+    shop: Workshop,
+    order: Order,
+    references: Sequence[Json],
+    *,
+    stage: str = "plan",
+    said: Mapping[str, Json] = MappingProxyType({}),
+) -> Json:
+    """Make the plan and keep it; return the digests of its two forms, and what else is `said`."""
 
     async def body() -> StageOutput:
-        return await asyncio.to_thread(_plan, shop, order, references)
+        output = await asyncio.to_thread(_plan, shop, order, references)
+        assert isinstance(output.facts, Mapping), "a plan's facts have names"
+        return replace(output, facts={**output.facts, **said})
 
-    committed = await run_stage(shop, order, "plan", body)
+    committed = await run_stage(shop, order, stage, body)
     return committed.facts
 
 

@@ -210,13 +210,17 @@ def _money(costs: JobCosts, released: Release | None) -> dict[str, Any]:
 def _yield(
     shop: Workshop, connection: sa.Connection, job: JobId, status: str, plan: Plan | None
 ) -> float | None:
-    ours = sa.select(take.c.segment_key).where(
-        take.c.tenant_id == shop.tenant, take.c.job_id == job
+    ours = sa.select(take.c.segment_key, take.c.refused).where(
+        # What is made again is no other item, and the first time it was not right.
+        take.c.tenant_id == shop.tenant,
+        take.c.job_id == job,
+        take.c.attempt == 0,
     )
-    started = connection.execute(ours).scalars().all()
+    started = connection.execute(ours).all()
     # What a person sent back was made for nothing, however good it was.
     used = set() if plan is None else {each.key for shot in plan.shots for each in shot.segments}
-    accepted = len(used.intersection(started)) if status == JobStatus.DELIVERED else 0
+    right = {row.segment_key for row in started if row.refused is None}
+    accepted = len(used & right) if status == JobStatus.DELIVERED else 0
     share = first_pass_yield(accepted_without_rework=accepted, started=len(started))
     return None if share is None else float(share)
 

@@ -8,21 +8,22 @@ from typing import Any, Final, assert_never
 
 import sqlalchemy as sa
 
-from cinefab.assemble.cut import BodyPiece, Piece, cut_order
+from cinefab.assemble.cut import cut_order
 from cinefab.core.canonical import Json, Sha256, canonical_json, digest_of
 from cinefab.core.errors import RefusedByReview
 from cinefab.core.ids import AssetId
-from cinefab.core.plan import Plan, PlannedShot
+from cinefab.core.plan import Plan
 from cinefab.core.stage import Content, Lineage, Relation
 from cinefab.core.verdict import NeedsPerson, Passed, Refused
 from cinefab.jobs.generating import edges_by_weight
+from cinefab.jobs.ordered import ordered_of
 from cinefab.jobs.report import verdict_document
 from cinefab.jobs.stages import Order, StageOutput, run_stage
 from cinefab.jobs.workshop import Workshop
 from cinefab.provenance.assets import Asset
 from cinefab.record.commit import NewAsset
 from cinefab.review.check import conclude
-from cinefab.review.figures import MEASURE, Ordered, ordered_document
+from cinefab.review.figures import MEASURE, ordered_document
 from cinefab.review.kept_figures import find_figures, record_figures
 from cinefab.review.results import find_findings, finding_from_json, record_findings
 
@@ -89,34 +90,6 @@ async def review(
             return verdict_document(verdict)
         case _:
             assert_never(verdict)
-
-
-def ordered_of(plan: Plan, piece: Piece) -> Ordered:
-    """Return what a piece of the cut was to be."""
-    if isinstance(piece, BodyPiece):
-        return _ordered(plan, [plan.shots[piece.shot]], frames=piece.frames)
-    shots = [plan.shots[piece.into - 1], plan.shots[piece.into]]
-    return _ordered(plan, shots, frames=piece.frames, transition=piece.kind.value)
-
-
-def _ordered(
-    plan: Plan, shots: Sequence[PlannedShot], *, frames: int, transition: str = ""
-) -> Ordered:
-    colours: dict[str, None] = {}
-    shown: dict[str, None] = {}
-    for shot in shots:
-        given: Any = shot.input
-        colours |= dict.fromkeys(given["colours"])
-        # What an effect was put on is meant to look unlike what it was made from.
-        if not shot.effects:
-            shown |= dict.fromkeys(name for name in shot.references if name != given["logo"])
-    return Ordered(
-        shots=tuple(shot.index for shot in shots),
-        frames=frames,
-        transition=transition,
-        colours=tuple(colours),
-        references=tuple(each.picture for each in plan.references if each.name in shown),
-    )
 
 
 async def _examine(

@@ -70,6 +70,7 @@ class StageOutput:
 
     `load_us` of the time went into getting ready, `work_us` into the work; what is left of the
     lease went into getting a process ready too. None means that all but `load_us` was work.
+    `work_class` says what the work was worth: whoever threw it away, or did it again, says so.
     """
 
     assets: tuple[NewAsset, ...]
@@ -77,11 +78,18 @@ class StageOutput:
     also: AlsoWrite = nothing_else
     load_us: int = 0
     work_us: int | None = None
+    work_class: TimeClass = TimeClass.GOOD
 
 
 def stage_name(name: str, *, revision: int) -> str:
     """Return what a stage of this revision is recorded as: of the first, as it is called."""
     return f"{name}{_REVISION}{revision}" if revision else name
+
+
+def stage_ref(shop: Workshop, order: Order, name: str) -> StageRef:
+    """Return what the stage of this name is found by, in the revision that is being made."""
+    recorded = stage_name(name, revision=order.revision)
+    return StageRef(tenant=shop.tenant, job=order.job, name=recorded)
 
 
 def stage_called(recorded: str) -> str:
@@ -104,7 +112,7 @@ async def run_stage(shop: Workshop, order: Order, name: str, body: StageBody) ->
     its time goes into the ledger as waste that nobody is charged for, and the error goes on.
     """
     job = order.job
-    ref = StageRef(tenant=shop.tenant, job=job, name=stage_name(name, revision=order.revision))
+    ref = stage_ref(shop, order, name)
     known = await asyncio.to_thread(find_stage, shop.recorder.db, ref)
     if known is not None:
         return known
@@ -153,7 +161,7 @@ def _charge(lease: LeaseId, took_us: int, output: StageOutput) -> Charge:
     # on getting that process ready.
     parts = {
         TimeClass.LOAD: DeviceUs(took_us - work_us),
-        TimeClass.GOOD: DeviceUs(work_us),
+        output.work_class: DeviceUs(work_us),
     }
     by_class = {kind: length for kind, length in parts.items() if length > 0}
     return Charge(lease=lease, device_class=CPU, by_class=by_class)

@@ -39,11 +39,13 @@ job: Final = sa.Table(
     sa.Column("failure", sa.Text),
     sa.Column("round", sa.Integer, nullable=False, server_default="0"),
     sa.Column("written", sa.Text),
+    sa.Column("template", sa.Text),
     sa.Index(None, "tenant_id", "brief_id"),
     sqlite_autoincrement=True,
 )
 """Durable runs of briefs; `out` is the folder that the film was ordered into.
 
 `round` counts how often a person let the job go on: each round is a workflow of its own. `written`
-is the brief as text, before its files became blobs, for changes that a person makes to it.
+is the brief as text, before its files became blobs, for changes that a person makes to it;
+`template` is the template that it was filled into, if one was, and what followed from it.
 """

@@ -38,13 +38,15 @@ class Model:
 class FoundCheck:
     """A check that was found: its name and version, and where its class is.
 
-    `takes` says whether it is also asked about each take alone.
+    `takes` says whether it is also asked about each take alone, `advice` what it wants changed
+    where it refuses one, in a word of `core.verdict.Advice`; None leaves that to us.
     """
 
     name: str
     version: str
     entry: str
     takes: bool
+    advice: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,7 +40,8 @@ class Check(Protocol):
     """Tests one quality of a cut; the same cut always gives the same finding.
 
     A check whose class has `takes = True` is also asked about each take alone, as soon as it is
-    made, so that a bad one can be made again. It must then be quick and go by the footage.
+    made, so that a bad one can be made again. It must then be quick and go by the footage. What is
+    worth changing then it may say by `advice`, a word of `core.verdict.Advice`.
     """
 
     @property

@@ -1,4 +1,4 @@
--- revision 0005
+-- revision 0006
 CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
@@ -189,7 +189,7 @@ CREATE TABLE take (
 	input TEXT NOT NULL, 
 	versions TEXT NOT NULL, 
 	created_us BIGINT NOT NULL
-);
+, attempt INTEGER DEFAULT '0' NOT NULL, refused TEXT);
 CREATE INDEX ix_take_tenant_id_take_segment_key ON take (tenant_id, segment_key);
 CREATE TABLE tenant (
 	id TEXT NOT NULL, 
@@ -248,7 +248,7 @@ CREATE TABLE job (
 	deadline_us BIGINT, 
 	first_preview_us BIGINT, 
 	ended_us BIGINT, 
-	failure TEXT, round INTEGER DEFAULT '0' NOT NULL, written TEXT, 
+	failure TEXT, round INTEGER DEFAULT '0' NOT NULL, written TEXT, template TEXT, 
 	CONSTRAINT fk_job_brief_id_brief FOREIGN KEY(brief_id) REFERENCES brief (id), 
 	CONSTRAINT uq_job_public_id UNIQUE (public_id)
 );
@@ -392,4 +392,4 @@ CREATE TABLE published_entry (
 	published_us BIGINT NOT NULL, 
 	CONSTRAINT uq_published_entry_tenant_id_place_path UNIQUE (tenant_id, place, path)
 );
-INSERT INTO alembic_version (version_num) VALUES ('0005');
+INSERT INTO alembic_version (version_num) VALUES ('0006');
