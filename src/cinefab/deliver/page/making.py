@@ -420,11 +420,16 @@ def _kind(stage: str) -> str:
 def _stage_words(name: str) -> str:
     name, _, revision = name.partition("~")
     kind, _, which = name.partition(":")
+    attempt = ""
+    if kind in _BY_SHOT:
+        which, _, attempt = which.partition(":")
     words = [kind.capitalize()]
     if which.isdecimal() and kind in _BY_SHOT:
         words.append(_BY_SHOT[kind].format(int(which) + 1))
     elif which:
         words.append(which)
+    if attempt.isdecimal():
+        words.append(f"again ({attempt})")
     # A film that was sent back is made again, in part: its stages count their revisions.
     return " ".join(words) + (f" (revision {revision})" if revision else "")
 
