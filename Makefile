@@ -69,6 +69,6 @@ $(VENV)/.check: $(VENV)/.core requirements/check.txt
 	@$(PIP) -r requirements/check.txt
 	@touch $@
 
-$(VENV)/.test: $(VENV)/.core requirements/test.txt
-	@$(PIP) -r requirements/test.txt
+$(VENV)/.test: $(VENV)/.core requirements/test.txt requirements/speech.txt
+	@$(PIP) -r requirements/test.txt -r requirements/speech.txt
 	@touch $@

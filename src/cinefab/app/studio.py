@@ -46,7 +46,15 @@ from cinefab.jobs.report import build_report
 from cinefab.jobs.rounds import current_workflow, load_order
 from cinefab.jobs.stages import CPU
 from cinefab.jobs.status import ENDED, JobStatus, find_status
-from cinefab.jobs.workshop import FoundCheck, FoundEffect, Model, OutFolder, Progress, Workshop
+from cinefab.jobs.workshop import (
+    FoundCheck,
+    FoundEffect,
+    FoundVoice,
+    Model,
+    OutFolder,
+    Progress,
+    Workshop,
+)
 from cinefab.media.encode import encoder_version
 from cinefab.media.machine import machine_signature
 from cinefab.provenance.authority import open_authority
@@ -349,6 +357,7 @@ class Studio:
             ),
             models={name: _model(point) for name, point in find_plugins("models").items()},
             effects=FoundOnDemand("effects", _effect),
+            voices=FoundOnDemand("voices", _voice),
             checks=tuple(_check(point) for _, point in sorted(find_plugins("checks").items())),
             thresholds=thresholds_from(settings.review_thresholds),
             target=OutFolder(
@@ -398,6 +407,10 @@ def _stopped_following(job: JobId) -> Cancelled:
         found="you asked to stop waiting; another worker makes it, and goes on",
         remedy="Run the same command again to wait for it, or stop the command that makes it.",
     )
+
+
+def _voice(point: EntryPoint) -> FoundVoice:
+    return FoundVoice(voice=load_plugin(point), entry=point.value)
 
 
 def _effect(point: EntryPoint) -> FoundEffect:

@@ -215,5 +215,6 @@ def _speech(_settings: Settings) -> Observation:
     return Observation(
         name="speech",
         state=State.ABSENT,
-        found="voice lines are kept but not spoken: this version makes silent films",
+        found="no voice is installed: voice lines are kept but not spoken",
+        remedy="pip install 'cinefab[speech]'",
     )

@@ -37,6 +37,7 @@ from cinefab.core.plan import (
 from cinefab.core.sound import SpokenLine
 from cinefab.core.units import DeviceUs, Uusd, price_of
 from cinefab.generate.backend import ModelCard
+from cinefab.generate.captions import plan_cues
 from cinefab.generate.clips import Cut
 from cinefab.generate.contract import InputContract
 from cinefab.generate.direction import Join, choose_cameras, choose_joins
@@ -46,7 +47,14 @@ from cinefab.generate.sounding import plan_sound, sound_notes
 from cinefab.generate.storyboard import expand
 from cinefab.generate.windows import are_joined, windows_for
 
-__all__ = ["estimate_uusd", "make_plan", "plan_document", "plan_from_document"]
+__all__ = [
+    "estimate_uusd",
+    "make_plan",
+    "placed_lines",
+    "plan_document",
+    "plan_from_document",
+    "starts_ms_of",
+]
 
 CLIPS: Final = "clips"
 """The capability of a model that shows videos, and draws nothing of its own."""
@@ -82,7 +90,7 @@ def make_plan(
     the brand brings; `nusd_per_s` is the device's price in nano-dollars a second, None where it
     has none (then no estimate has a price either); `chain_of` tells which effects lie on a shot,
     and `clips` is the model that shows clips, if one is installed;
-    `spoken` are the lines that a voice has spoken already, in the shots' order. A brief without
+    `spoken` are the lines that a voice has spoken already, each counted from its shot's start. A brief without
     shots is given a storyboard first. Raises `BriefInvalid`, with the path to the field, for what
     the model cannot make, and `ContractMismatch` where its card contradicts what every model is given.
     """
@@ -134,13 +142,14 @@ def make_plan(
         )
         for i, shot in enumerate(brief.shots)
     )
+    lines = tuple(_placed(line, starts, fps=brief.output.fps) for line in spoken)
     shown = {name for shot in shots for name in (*shot.references, *_of_effects(shot.effects))}
     transitions = _transitions(shots, joins, brief=brief, versions=versions)
     sound = plan_sound(
         brief,
         shots=shots,
         transitions=transitions,
-        spoken=spoken,
+        spoken=lines,
         versions=versions,
         tenant=tenant,
     )
@@ -157,7 +166,19 @@ def make_plan(
         versions=versions,
         notes=(*notes, *silences, *_unshown(brief, shown)),
         sound=sound,
+        cues=plan_cues(brief, lines, starts_ms=starts_ms_of(brief)),
     )
+
+
+def starts_ms_of(brief: Brief) -> tuple[int, ...]:
+    """Return when each shot begins on the film's clock, and when the film ends, in milliseconds."""
+    return tuple(_ms_at(frames, brief.output.fps) for frames in (0, *accumulate(_frames(brief))))
+
+
+def placed_lines(brief: Brief, spoken: Sequence[SpokenLine]) -> tuple[SpokenLine, ...]:
+    """Return lines that count from their shots on the film's clock."""
+    starts = (0, *accumulate(_frames(brief)))
+    return tuple(_placed(line, starts, fps=brief.output.fps) for line in spoken)
 
 
 def estimate_uusd(plan: Plan) -> Uusd | None:
@@ -183,6 +204,14 @@ def estimate_uusd(plan: Plan) -> Uusd | None:
         + _sound_us(plan)
     )
     return Uusd(takes_uusd - (-takes_uusd * others_us // takes_us))
+
+
+def _placed(line: SpokenLine, starts: Sequence[int], *, fps: Fraction) -> SpokenLine:
+    return replace(line, start_ms=_ms_at(starts[line.shot], fps) + line.start_ms)
+
+
+def _ms_at(frames: int, fps: Fraction) -> int:
+    return int(frames * 1000 / fps)
 
 
 def _sound_us(plan: Plan) -> int:

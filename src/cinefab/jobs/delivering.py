@@ -14,7 +14,9 @@ import cinefab
 from cinefab.core.canonical import Json, Sha256, digest_of
 from cinefab.core.ids import AssetId
 from cinefab.core.plan import Plan
+from cinefab.core.sound import Captions
 from cinefab.core.stage import Content, Lineage, Relation
+from cinefab.deliver.captions import sub_rip, web_vtt
 from cinefab.deliver.files import FILES, Caching, files_from_document
 from cinefab.deliver.releases import Release, record_release
 from cinefab.generate.plan import plan_document
@@ -47,7 +49,11 @@ async def deliver(
 
     committed = await run_stage(shop, order, "deliver", body)
     facts: Any = committed.facts
-    return {"asset": committed.assets[0], "digest": facts["digest"]}
+    return {
+        "asset": committed.assets[0],
+        "digest": facts["digest"],
+        "captions": facts.get("captions", {}),
+    }
 
 
 async def publish(
@@ -61,6 +67,10 @@ async def publish(
         files = {
             FILM: shop.blobs.local_path(Sha256(facts["digest"])),
             TIMELINE: shop.blobs.local_path(Sha256(plan_facts["timeline"])),
+            **{
+                name: shop.blobs.local_path(Sha256(digest))
+                for name, digest in facts.get("captions", {}).items()
+            },
         }
         if packaged is not None:
             files = _files_of(shop, packaged) | files
@@ -143,11 +153,48 @@ def _sign(
         )
         record_credential(connection, made[0], embedded)
 
+    captions = _captions(shop, order, plan, AssetId(facts["asset"]))
     return StageOutput(
-        assets=(NewAsset(content=content, lineage=lineage),),
-        facts={"digest": digest, "label": signed.label, "issuer": signed.issuer},
+        assets=(NewAsset(content=content, lineage=lineage), *captions.values()),
+        facts={
+            "digest": digest,
+            "label": signed.label,
+            "issuer": signed.issuer,
+            **(
+                {"captions": {name: each.content.digest for name, each in captions.items()}}
+                if captions
+                else {}
+            ),
+        },
         also=also,
     )
+
+
+def _captions(shop: Workshop, order: Order, plan: Plan, cut: AssetId) -> dict[str, NewAsset]:
+    """Return the film's captions as the files that were ordered, by name."""
+    if not plan.cues:
+        return {}
+    wanted = (order.brief.captions or Captions()).formats
+    written = {"vtt": (web_vtt, "text/vtt"), "srt": (sub_rip, "application/x-subrip")}
+    files: dict[str, NewAsset] = {}
+    for name in wanted:
+        write, media_type = written[name]
+        text = write(plan.cues).encode()
+        files[f"captions.{name}"] = NewAsset(
+            content=Content(
+                digest=shop.blobs.put(text),
+                kind="captions",
+                media_type=media_type,
+                size_bytes=len(text),
+                facts={"language": plan.cues[0].language, "cues": len(plan.cues)},
+            ),
+            lineage=Lineage(
+                made_by=f"cinefab@{cinefab.__version__}",
+                sources=edges_by_weight([(cut, Relation.INPUT_TO, 1)]),
+                digital_source_type="algorithmicMedia",
+            ),
+        )
+    return files
 
 
 def _claims(shop: Workshop, order: Order, plan: Plan, references: Sequence[Json]) -> FilmClaims:

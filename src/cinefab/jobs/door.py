@@ -66,6 +66,10 @@ def open_job(shop: Workshop, brief: Brief, *, base: Path, out: Path, requested_u
     model = find_model(shop, brief)
     _check_places(shop, brief)
     wanted = expand(brief)
+    if any(shot.voice for shot in wanted.shots):
+        from cinefab.jobs.speaking import check_lines  # noqa: PLC0415 - most films say nothing
+
+        check_lines(shop, wanted)
     amount = _amount_to_reserve(shop, wanted, model)
     # A deadline such as "10m" is another moment each time; it belongs to the job, not the brief.
     portable = replace(_with_files_as_blobs(shop, wanted, base), deadline_us=None)
@@ -138,7 +142,7 @@ def _amount_to_reserve(shop: Workshop, brief: Brief, model: Model) -> Uusd | Non
         tenant=shop.tenant,
         files={},
         nusd_per_s=shop.prices.find(CPU),
-        chain_of=chain_of(shop, brief),
+        chain_of=chain_of(shop, brief, burn=brief.captions is not None and brief.captions.burn),
         clips=clips_card(shop),
     )
     estimate = estimate_uusd(plan)

@@ -91,13 +91,15 @@ async def make_film(shop: Workshop, job: JobId, round_number: int = 0) -> Json:
 
 
 async def _walk(shop: Workshop, order: Order) -> bool:
+    # First, because a line that cannot be spoken is the brief's mistake, and then nothing is made.
+    spoken = await _spoken(shop, order)
     references = await asyncio.gather(
         *(
             _stage(f"ingest:{reference.name}", _bound(ingesting.ingest, shop, order, reference))
             for reference in order.brief.references
         )
     )
-    planned = await _stage("plan", lambda: planning.plan(shop, order, references))
+    planned = await _stage("plan", lambda: planning.plan(shop, order, references, spoken))
     plan = await _read(planning.load_plan, shop, planned)
     kept = await _stage("find", lambda: generating.find_kept(shop, plan))
 
@@ -105,8 +107,8 @@ async def _walk(shop: Workshop, order: Order) -> bool:
     # would wait for a place until the first of them is done.
     await _stage("preview", lambda: generating.preview(shop, order, plan, references, kept))
     sound, (plan, planned, pieces) = await asyncio.gather(
-        _sound(shop, order, plan),
-        _takes(shop, order, plan, planned, references, kept),
+        _sound(shop, order, plan, spoken),
+        _takes(shop, order, plan, planned, references, spoken, kept),
     )
 
     async def _transition(transition: PlannedTransition) -> Json:
@@ -146,7 +148,18 @@ async def _publish(shop: Workshop, order: Order, number: int, packaged: Json) ->
     )
 
 
-async def _sound(shop: Workshop, order: Order, plan: Plan) -> Json:
+async def _spoken(shop: Workshop, order: Order) -> list[Json]:
+    """Speak the film's lines, which time its captions; most films have none."""
+    if not any(shot.voice for shot in order.brief.shots):
+        return []
+    from cinefab.jobs import speaking  # noqa: PLC0415 - see above
+
+    lines = await _stage("speak", lambda: speaking.speak(shop, order))
+    assert isinstance(lines, list), "lines come in a list"
+    return lines
+
+
+async def _sound(shop: Workshop, order: Order, plan: Plan, spoken: list[Json]) -> Json:
     """Make what is heard, beside the takes; a silent film loads nothing of this."""
     if plan.sound is None:
         return None
@@ -154,13 +167,19 @@ async def _sound(shop: Workshop, order: Order, plan: Plan) -> Json:
 
     return await step(
         "sound",
-        lambda: sounding.make_sound(shop, order, plan),
+        lambda: sounding.make_sound(shop, order, plan, spoken),
         attempts_max=_RENDER_ATTEMPTS,
     )
 
 
 async def _takes(
-    shop: Workshop, order: Order, first: Plan, planned: Json, references: list[Json], kept: Json
+    shop: Workshop,
+    order: Order,
+    first: Plan,
+    planned: Json,
+    references: list[Json],
+    spoken: list[Json],
+    kept: Json,
 ) -> tuple[Plan, Json, dict[str, Any]]:
     """Make what is missing; what is refused again, with other seeds, as often as was asked for.
 
@@ -177,7 +196,16 @@ async def _takes(
         again: Any = await _stage(
             f"refine:{attempt}",
             _bound(
-                refining.refine, shop, order, plan, first, references, refused, planned, attempt
+                refining.refine,
+                shop,
+                order,
+                plan,
+                first,
+                references,
+                refused,
+                planned,
+                attempt,
+                spoken,
             ),
         )
         if again is None:

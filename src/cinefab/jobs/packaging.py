@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -280,8 +280,15 @@ def _package_argument(
             {"size": of_rung[0]["size"], "paths": [local(each["digest"]) for each in of_rung]}
             for of_rung in rungs.values()
         ],
-        "captions": None,
+        "captions": _captions(facts, plan, local),
     }
+
+
+def _captions(released: Any, plan: Plan, local: Callable[[str], str]) -> Json:
+    digest = released.get("captions", {}).get("captions.vtt")
+    if digest is None:
+        return None
+    return {"path": local(digest), "language": plan.cues[0].language}
 
 
 def _keep_files(

@@ -8,11 +8,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
+from cinefab.core.brief import Brief
 from cinefab.core.canonical import Json, Sha256, canonical_json
+from cinefab.core.effect import ChainOf
 from cinefab.core.plan import Plan
+from cinefab.core.sound import SpokenLine
 from cinefab.core.stage import Content, Lineage
-from cinefab.generate.plan import make_plan, plan_document, plan_from_document
+from cinefab.generate.captions import plan_cues
+from cinefab.generate.plan import (
+    make_plan,
+    placed_lines,
+    plan_document,
+    plan_from_document,
+    starts_ms_of,
+)
+from cinefab.generate.sounding import line_from_document
 from cinefab.generate.timeline import write_timeline
 from cinefab.jobs.door import BLOB, clips_card, find_model, versions_of
 from cinefab.jobs.effects import chain_of, files_as_assets
@@ -26,14 +38,18 @@ async def plan(
     shop: Workshop,
     order: Order,
     references: Sequence[Json],
+    spoken: Sequence[Json] = (),
     *,
     stage: str = "plan",
     said: Mapping[str, Json] = MappingProxyType({}),
 ) -> Json:
-    """Make the plan and keep it; return the digests of its two forms, and what else is `said`."""
+    """Make the plan and keep it; return the digests of its two forms, and what else is `said`.
+
+    `spoken` are the film's lines, as `jobs.speaking.speak` returned them.
+    """
 
     async def body() -> StageOutput:
-        output = await asyncio.to_thread(_plan, shop, order, references)
+        output = await asyncio.to_thread(_plan, shop, order, references, spoken)
         assert isinstance(output.facts, Mapping), "a plan's facts have names"
         return replace(output, facts={**output.facts, **said})
 
@@ -57,7 +73,10 @@ def brand_files(order: Order) -> dict[str, Sha256]:
     }
 
 
-def _plan(shop: Workshop, order: Order, references: Sequence[Json]) -> StageOutput:
+def _plan(
+    shop: Workshop, order: Order, references: Sequence[Json], spoken: Sequence[Any]
+) -> StageOutput:
+    lines = [line_from_document(each["line"]) for each in spoken]
     model = find_model(shop, order.brief)
     made = make_plan(
         order.brief,
@@ -70,7 +89,8 @@ def _plan(shop: Workshop, order: Order, references: Sequence[Json]) -> StageOutp
         tenant=shop.tenant,
         files=brand_files(order),
         nusd_per_s=shop.prices.find(CPU),
-        chain_of=chain_of(shop, order.brief),
+        chain_of=_chain(shop, order.brief, lines),
+        spoken=lines,
         clips=clips_card(shop),
     )
     path = Path(shop.scratch) / f"{order.job}.otio"
@@ -95,6 +115,16 @@ def _plan(shop: Workshop, order: Order, references: Sequence[Json]) -> StageOutp
     )
     facts: Json = {"plan": digest, "timeline": timeline_digest, "notes": list(made.notes)}
     return StageOutput(assets=assets, facts=facts)
+
+
+def _chain(shop: Workshop, brief: Brief, lines: Sequence[SpokenLine]) -> ChainOf:
+    burn = brief.captions is not None and brief.captions.burn
+    cues = plan_cues(brief, placed_lines(brief, lines), starts_ms=starts_ms_of(brief))
+    shown = [
+        {"start_ms": cue.start_ms, "end_ms": cue.end_ms, "lines": list(cue.lines)} for cue in cues
+    ]
+    # Where nobody can speak, what would have been said is still shown over its shot.
+    return chain_of(shop, brief, cues=shown or None, burn=burn)
 
 
 def _asset(

@@ -52,11 +52,12 @@ async def refine(
     refused: Mapping[int, str],
     before: Json,
     attempt: int,
+    spoken: Sequence[Json] = (),
 ) -> Json:
     """Plan the refused shots anew as far as the budget goes; return the plan's digests and `tries`.
 
     `plan` is the one that was made just now, `first` the film's own, `before` what the last
-    planning returned. None where nothing can be paid for any more. Raises what planning
+    planning returned, `spoken` are the film's lines. None where nothing can be paid for any more. Raises what planning
     raises.
     """
     stage = f"refine:{attempt}"
@@ -82,7 +83,7 @@ async def refine(
         seed=brief.seed,
     )
     again = replace(order, brief=replace(brief, shots=shots))
-    return await planning.plan(shop, again, references, stage=stage, said={"tries": tries})
+    return await planning.plan(shop, again, references, spoken, stage=stage, said={"tries": tries})
 
 
 def _affordable(shop: Workshop, order: Order, plan: Plan, refused: Mapping[int, str]) -> list[int]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cinefab.assemble.effect import Effect
+from cinefab.assemble.voice import Voice
 from cinefab.core.ids import JobId, PrincipalId, TenantId, WorkerId
 from cinefab.deliver.files import Caching
 from cinefab.deliver.places import Places
@@ -54,6 +55,14 @@ class FoundEffect:
     """An effect that was found: itself, to be asked, and where its class is, to be run."""
 
     effect: Effect
+    entry: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundVoice:
+    """A voice that was found: itself, to be asked, and where its class is, to be run."""
+
+    voice: Voice
     entry: str
 
 
@@ -107,6 +116,7 @@ class Workshop:
     readers: tuple[Reader, ...]
     models: Mapping[str, Model]
     effects: Mapping[str, FoundEffect]
+    voices: Mapping[str, FoundVoice]
     checks: tuple[FoundCheck, ...]
     thresholds: Thresholds
     target: OutFolder

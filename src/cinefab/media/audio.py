@@ -167,3 +167,29 @@ def _unsound(path: Path, found: str) -> ContractMismatch:
         found=f"not the sound that Cinefab writes: {found}",
         remedy="Remove the file and make it again",
     )
+
+
+def resampled(mono: NDArray[np.int16], rate_hz: int) -> Sound:
+    """Return 16-bit samples of one channel as sound: 48 kHz, in two channels."""
+    resampler = AudioResampler(format="fltp", layout="stereo", rate=SAMPLE_RATE)
+    whole = np.ascontiguousarray(mono).reshape(1, -1)
+    frame = AudioFrame.from_ndarray(whole, format="s16", layout="mono")
+    frame.sample_rate = rate_hz
+    ready = [*resampler.resample(frame), *resampler.resample(None)]
+    return np.concatenate([_floats(each) for each in ready], axis=1)
+
+
+def read_mono(path: Path, rate_hz: int) -> NDArray[np.int16]:
+    """Return a whole sound file as 16-bit samples of one channel; raise as `opened_sound` does."""
+    resampler = AudioResampler(format="s16", layout="mono", rate=rate_hz)
+    blocks: list[NDArray[np.int16]] = []
+    for block in read_sound(path):
+        frame = AudioFrame.from_ndarray(np.ascontiguousarray(block), format="fltp", layout="stereo")
+        frame.sample_rate = SAMPLE_RATE
+        blocks += [_whole(ready) for ready in resampler.resample(frame)]
+    blocks += [_whole(ready) for ready in resampler.resample(None)]
+    return np.concatenate(blocks)
+
+
+def _whole(frame: AudioFrame) -> NDArray[np.int16]:
+    return frame.to_ndarray().reshape(-1).astype(np.int16, copy=False)
