@@ -191,13 +191,11 @@ def test_without_the_extra_a_line_is_a_plain_note_and_a_refusal_only_where_it_is
 @pytest.mark.parametrize(
     ("change", "field"),
     [
-        (("Your table is ready.", "word " * 40), "shots[1].voice"),
         (
             ("Your table is ready.", "Seven hundred and seventy seven thousand tables at least."),
             "shots[1].voice",
         ),
         (("seed: 3", "sound: {voice: xx-none}\nseed: 3"), "sound.voice.name"),
-        (("Your table is ready.", "'...'"), "shots[1].voice"),
     ],
 )
 def test_a_line_that_cannot_be_spoken_leaves_nothing_and_costs_nothing(
