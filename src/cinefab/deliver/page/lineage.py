@@ -248,10 +248,11 @@ def _shots(report: Report) -> dict[str, int]:
 
 
 def _order(report: Report) -> dict[str, float]:
-    order = {each["asset"]: float(each["first_frame"]) for each in report["segments"]}
-    return order | {
-        each["asset"]: float(each["first_frame"]) for each in report["transitions"] if each["asset"]
-    }
+    seen = [*report["segments"], *(each for each in report["transitions"] if each["asset"])]
+    order = {each["asset"]: float(each["first_frame"]) for each in seen}
+    # What is heard lies below all that is seen.
+    last = float(report["frames"] or 0)
+    return order | {each["asset"]: last for each in report["lineage"] if each["kind"] in _HEARD}
 
 
 def _box(node: Node, place: tuple[int, int], height: int) -> Html:
