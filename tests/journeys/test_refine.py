@@ -157,6 +157,17 @@ def test_a_refused_take_is_scrap_its_remake_rework_and_only_the_good_one_is_kept
     assert by_stage["generate:0:2"]["cost_uusd"] > 0
     assert report["cost_uusd"] == sum(stage["cost_uusd"] for stage in report["stages"])
     assert again["yield"] in (None, 1)
+    assert [segment["seed"] for segment in report["segments"]] == [seed_of(seed, 2)]
+    tries = report["attempts"]
+    assert [each["attempt"] for each in tries] == [0, 1, 2]
+    assert [each["seed"] for each in tries] == [seed_of(seed, number) for number in range(3)]
+    assert [each["refused"] and each["refused"]["check"] for each in tries] == [
+        "black", "black", None
+    ]  # fmt: skip
+    assert tries[0]["after"] is None
+    assert all(each["after"] for each in tries[1:])
+    assert again["attempts"] == []
+    assert "Made again" in Path(report["out"], "report.html").read_text()
     studio.check_books()
 
 

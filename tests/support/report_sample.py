@@ -56,6 +56,7 @@ def a_report(*, shots: int = 2, **changes: Any) -> dict[str, Any]:
             a_lease("deliver", 100_000, 2),
         ],
         "effects": [],
+        "attempts": [],
         "cost_uusd": 11 + 13 * shots,
         "overhead_uusd": 0,
         "reserved_uusd": 100,
@@ -145,7 +146,7 @@ def an_ended_job(status: str, failure: dict[str, Any] | None) -> dict[str, Any]:
     nothing: dict[str, Any] = {
         name: []
         for name in (
-            "shots", "segments", "transitions", "stages", "leases", "lineage", "royalties", "captions"
+            "shots", "segments", "transitions", "stages", "leases", "lineage", "royalties", "captions", "attempts", "effects"
         )
     }  # fmt: skip
     return {

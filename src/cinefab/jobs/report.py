@@ -23,6 +23,7 @@ from cinefab.economics.metrics import cost_per_delivered_minute_uusd, first_pass
 from cinefab.economics.report import JobCosts, LeaseCost, job_costs
 from cinefab.generate.plan import plan_from_document
 from cinefab.generate.tables import take
+from cinefab.jobs.report_attempts import attempts_of, is_planning
 from cinefab.jobs.report_effects import effects_of
 from cinefab.jobs.report_origin import origin_of, references_of
 from cinefab.jobs.report_sound import sound_of
@@ -83,6 +84,7 @@ def build_report(shop: Workshop, job: JobId) -> dict[str, Any]:
             "stages": _stages(shop, connection, job, costs, requested_us=row.requested_us),
             "leases": [_lease(each) for each in costs.leases],
             "effects": effects_of(stages, costs),
+            "attempts": attempts_of(connection, stages, costs, tenant=shop.tenant),
             **_money(costs, released),
             "yield": _yield(shop, connection, job, row.status, plan),
             "verdict": _verdict(connection, shop, plan, stages),
@@ -120,7 +122,8 @@ def verdict_from_document(document: Json) -> Verdict:
 
 
 def _plan(shop: Workshop, stages: tuple[CommittedStage, ...]) -> Plan | None:
-    stage = latest_stage(stages, "plan")
+    # A shot that was refused is planned anew, so the newest plan is the one that the film is of.
+    stage = next((each for each in reversed(stages) if is_planning(each)), None)
     if stage is None:
         return None
     facts: Any = stage.facts

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Final
 
-from cinefab.deliver.page.figures import moment, timecode
+from cinefab.deliver.page.figures import moment, money, span_of, timecode
 from cinefab.deliver.page.markup import Child, Html, join, said, tag
 from cinefab.deliver.page.timeline import Report
 
@@ -36,6 +36,55 @@ def checks(report: Report, frames: Mapping[int, str]) -> Html:
         _frames(verdict["findings"], frames, report),
         id="checks",
     )
+
+
+def attempts(report: Report) -> Html:
+    """Return which shots were made again, why, and what it took; nothing where none was."""
+    tries = report["attempts"]
+    if not tries:
+        return Html("")
+    rows = [
+        tag(
+            "tr",
+            tag("td", f"Shot {each['shot'] + 1}", class_="part"),
+            tag("td", "first take" if not each["attempt"] else f"again ({each['attempt']})"),
+            tag("td", said(str(each["after"] or "").replace("_", " "))),
+            tag("td", each["seed"], class_="n"),
+            tag("td", _came_out(each["refused"])),
+            tag("td", span_of(each["device_us"]), class_="n"),
+            tag("td", money(each["cost_uusd"]), class_="n"),
+        )
+        for each in tries
+    ]
+    head = tag(
+        "tr",
+        tag("th", "Shot"),
+        tag("th", "Take"),
+        tag("th", "Changed for it"),
+        tag("th", "Seed", class_="n"),
+        tag("th", "Came out"),
+        tag("th", "Device time", class_="n"),
+        tag("th", "Cost", class_="n"),
+    )
+    return tag(
+        "section",
+        tag("h2", "Made again"),
+        tag(
+            "p",
+            "A take that a check refuses is thrown away, and its shot is made again with another "
+            "seed and what the check advises. What is thrown away first is scrap, and ours to bear; "
+            "what is done again is rework.",
+            class_="hint",
+        ),
+        tag("div", tag("table", tag("thead", head), tag("tbody", rows)), class_="wide"),
+        id="attempts",
+    )
+
+
+def _came_out(refused: Mapping[str, Any] | None) -> Html:
+    if refused is None:
+        return tag("span", "kept", class_="done")
+    return said(f"{refused['check']}: {refused['reason']}", class_="failed")
 
 
 def asked(report: Report, still: str | None) -> Html:

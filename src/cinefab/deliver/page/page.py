@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from cinefab.core.errors import StorageUnavailable
-from cinefab.deliver.page.checks import asked, checks
+from cinefab.deliver.page.checks import asked, attempts, checks
 from cinefab.deliver.page.figures import digest, identity, moment, money, quantity, span_of
 from cinefab.deliver.page.lineage import lineage
 from cinefab.deliver.page.making import device_time, effects, stages
@@ -117,6 +117,7 @@ def _page(report: Report, media: Media, *, embedded: bool) -> Iterator[str]:
     yield timeline(report, pictures)
     yield sound(report)
     yield checks(report, {frame: picture_url(each) for frame, each in media.frames.items()})
+    yield attempts(report)
     yield asked(report, None if media.asked is None else picture_url(media.asked))
     yield stages(report)
     yield effects(report)

@@ -324,6 +324,25 @@ def test_a_film_that_came_in_is_shown_with_its_length_loudness_and_waveform(
     assert len([each for each in page.all("img") if each.get("class") == "small"]) == 1
 
 
+def test_a_shot_that_was_made_again_says_why_and_what_it_took(tmp_path: Path) -> None:
+    first = {
+        "shot": 0,
+        "attempt": 0,
+        "stage": "generate:0",
+        "seed": 3,
+        "after": None,
+        "refused": {"check": "black", "reason": "it is black", "frame": 0},
+        "device_us": 900_000,
+        "cost_uusd": 0,
+    }
+    second = first | {"attempt": 1, "seed": 77, "after": "reseed", "refused": None, "cost_uusd": 12}
+
+    page = outline(tmp_path, a_report(attempts=[first, second]))
+
+    assert "black: it is black" in page.words
+    assert "again (1)reseed77kept" in page.words
+
+
 def test_effects_are_summed_over_their_shots(tmp_path: Path) -> None:
     spent = [
         {"shot": shot, "effect": name, "version": "1", "device_us": us, "cost_uusd": cost}
