@@ -44,7 +44,8 @@ def cut_out(rgb: Rgb) -> Cutout:
     """Return the mask of the one product in `rgb`, shape (height, width, 3).
 
     Always answers, in well under a second; the same picture gives the same mask. A mask that
-    should not be used has a low confidence, and where nothing stands out the mask is empty.
+    should not be used has a low confidence and a rough edge, and where nothing stands out the mask
+    is empty.
     """
     height, width = rgb.shape[:2]
     shrink = min(1.0, _WORK_PX / max(height, width))
@@ -55,7 +56,12 @@ def cut_out(rgb: Rgb) -> Cutout:
     rough = _grab(lab, salience)
     if not rough.any():
         return Cutout(np.zeros((height, width), np.uint8), BasisPoints(0))
-    return Cutout(_refined(rgb, rough), _confidence_bp(lab, rough))
+    confidence_bp = _confidence_bp(lab, rough)
+    if confidence_bp < TRUSTED_BP:
+        # Nobody shows it, so its edge is not worth as much time again.
+        plain = cv2.resize(rough * 255, (width, height), interpolation=cv2.INTER_NEAREST)
+        return Cutout(np.asarray(plain, np.uint8), confidence_bp)
+    return Cutout(_refined(rgb, rough), confidence_bp)
 
 
 def _lab(rgb: Rgb) -> _Floats:

@@ -111,3 +111,37 @@ def test_clutter_without_a_product_is_not_trusted() -> None:
     clutter = cv2.resize(noise.astype(np.uint8), (600, 450), interpolation=cv2.INTER_CUBIC)
 
     assert cut_out(np.asarray(clutter, np.uint8)).confidence_bp < TRUSTED_BP
+
+
+CAT = Path(__file__).parents[2] / "photos" / "chelsea.jpg"
+
+
+def test_a_photograph_without_a_product_is_not_trusted_and_falls_back_to_the_whole() -> None:
+    cutout = cut_out(a_photograph(CAT))
+
+    assert cutout.confidence_bp < TRUSTED_BP // 2
+    assert cutout.mask.shape == a_photograph(CAT).shape[:2]
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns"),
+    [((100, 300), (150, 450)), ((0, 250), (0, 400)), ((0, 400), (0, 330))],
+    ids=["all-product", "cut-at-the-right", "cut-in-half"],
+)
+def test_a_product_that_is_not_whole_in_its_photograph_is_not_trusted(
+    rows: tuple[int, int], columns: tuple[int, int]
+) -> None:
+    part = np.ascontiguousarray(a_photograph(COFFEE)[slice(*rows), slice(*columns)])
+
+    assert cut_out(part).confidence_bp < TRUSTED_BP
+
+
+def test_a_photograph_enlarged_is_cut_out_as_before() -> None:
+    small = a_photograph(COFFEE)
+    large = np.asarray(cv2.resize(small, None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC), np.uint8)
+
+    one, other = cut_out(small), cut_out(large)
+
+    again = np.asarray(cv2.resize(other.mask, (600, 400), interpolation=cv2.INTER_AREA), np.uint8)
+    assert overlap(one.mask, again) > 0.98
+    assert other.confidence_bp >= TRUSTED_BP
