@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 from media_samples import FORMATS, a_film, a_sample, container_of
@@ -145,6 +147,42 @@ def test_of_a_sound_file_only_the_sound_is_looked_at(sandbox: Sandbox) -> None:
     assert outline.picture is None
     assert frames == []
     assert len(samples) > 40_000
+
+
+@pytest.mark.parametrize("curve", ["smpte2084", "arib-std-b67"])
+def test_a_film_of_high_dynamic_range_is_brought_to_an_ordinary_one(
+    sandbox: Sandbox, curve: str
+) -> None:
+    outline, frames, _ = decoded(sandbox, a_ramp_of_light(curve))
+
+    assert outline.picture is not None
+    assert outline.picture.high_dynamic_range
+    ramp = frames[0][40, 4:156].astype(int)
+    assert (np.diff(ramp) >= -1).all()
+    assert ramp[0] <= 20
+    assert ramp[-1] >= 230
+    chroma = frames[0][96:]
+    assert np.abs(chroma.astype(int) - 128).max() <= 3  # grey stays grey
+
+
+def a_ramp_of_light(curve: str) -> bytes:
+    """Return a film in HEVC of ten bits: a grey ramp from black to the brightest code."""
+    file = io.BytesIO()
+    params = f"log-level=none:colorprim=bt2020:transfer={curve}:colormatrix=bt2020nc"
+    with av.open(file, "w", format="mp4") as container:
+        options = {"x265-params": params, "preset": "ultrafast", "crf": "8"}
+        stream = container.add_stream("libx265", rate=24, options=options)
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height, stream.pix_fmt = 160, 96, "yuv420p10le"
+        frame = av.VideoFrame(160, 96, "yuv420p10le")
+        for place, plane in enumerate(frame.planes):
+            row = np.full(plane.line_size // 2, 512, np.uint16)
+            if place == 0:
+                row[:160] = np.linspace(64, 940, 160)
+            plane.update(np.tile(row, plane.height).tobytes())
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return file.getvalue()
 
 
 HOSTILE_OUTLINES: dict[str, Any] = {

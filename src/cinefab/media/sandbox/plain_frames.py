@@ -10,16 +10,15 @@ from typing import Any, Final
 import numpy as np
 from av.video.frame import VideoFrame
 from av.video.reformatter import (
-    ColorPrimaries,
     ColorRange,
     Colorspace,
-    ColorTrc,
     Interpolation,
     VideoReformatter,
 )
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from cinefab.media.sandbox.dynamic_range import HLG, PQ, to_standard_range
 from cinefab.media.sandbox.outcome import Cause, PayloadRefused
 
 _RATE_MAX: Final = 60
@@ -38,7 +37,6 @@ _SCALER: Final = (
     | Interpolation.FULL_CHR_H_INT
     | Interpolation.BITEXACT
 )
-_HDR_CURVES: Final = frozenset({int(ColorTrc.SMPTE2084), int(ColorTrc.ARIB_STD_B67)})
 # By their numbers in ITU-T H.273, which is what a frame says.
 _MATRICES: Final = {
     1: Colorspace.ITU709,
@@ -72,8 +70,14 @@ class PlainFrames:
     height: int
     rate: Fraction
     turned: int
-    high_dynamic_range: bool
+    curve: int
     scaler: VideoReformatter
+    deep_scaler: VideoReformatter
+
+    @property
+    def high_dynamic_range(self) -> bool:
+        """Whether its light is brought into the range of ordinary pictures."""
+        return self.curve in {PQ, HLG}
 
     @classmethod
     def for_film(
@@ -93,33 +97,47 @@ class PlainFrames:
             height=_even(height * shrink),
             rate=rate,
             turned=turned,
-            high_dynamic_range=int(first.color_trc) in _HDR_CURVES,
+            curve=int(first.color_trc),
             scaler=VideoReformatter(),
+            deep_scaler=VideoReformatter(),
         )
 
     def plain(self, frame: VideoFrame) -> NDArray[np.uint8]:
         """Return one picture as I420 of the film's size."""
         lying = self.turned in {90, 270}
+        width, height = (self.height, self.width) if lying else (self.width, self.height)
+        if self.high_dynamic_range:
+            frame = self._standard_range(frame, width, height)
         shown = self.scaler.reformat(
             frame,
-            width=self.height if lying else self.width,
-            height=self.width if lying else self.height,
+            width=width,
+            height=height,
             format="yuv420p",
             interpolation=_SCALER,
             src_colorspace=_matrix(frame),
             dst_colorspace=Colorspace.ITU709,
             src_color_range=_range(frame),
             dst_color_range=ColorRange.MPEG,
-            threads=1,
-            **self._curves(),
+            threads=1,  # here and below: none may be started behind the lock
         )
         planes = shown.to_ndarray().astype(np.uint8, copy=False)
         return _upright(planes, self.turned, width=shown.width, height=shown.height)
 
-    def _curves(self) -> dict[str, Any]:
-        if not self.high_dynamic_range:
-            return {}
-        return {"dst_color_trc": ColorTrc.BT709, "dst_color_primaries": ColorPrimaries.BT709}
+    def _standard_range(self, frame: VideoFrame, width: int, height: int) -> VideoFrame:
+        deep = self.deep_scaler.reformat(
+            frame,
+            width=width,
+            height=height,
+            format="rgb48le",
+            interpolation=_SCALER,
+            src_colorspace=_matrix(frame),
+            dst_colorspace=_matrix(frame),
+            src_color_range=_range(frame),
+            dst_color_range=ColorRange.JPEG,
+            threads=1,
+        )
+        rgb = deep.to_ndarray().astype(np.uint16, copy=False)
+        return VideoFrame.from_ndarray(to_standard_range(rgb, self.curve), format="rgb24")
 
 
 class ConstantRate:
@@ -190,6 +208,8 @@ def _matrix(frame: VideoFrame) -> Colorspace:
 
 
 def _range(frame: VideoFrame) -> ColorRange:
+    if frame.format.is_rgb:
+        return ColorRange.JPEG
     if frame.format.name.startswith("yuvj") or int(frame.color_range) == ColorRange.JPEG:
         return ColorRange.JPEG
     return ColorRange.MPEG
