@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,11 @@ import numpy as np
 import pytest
 
 from cinefab.app.plugins import find_plugins, load_plugin
+from cinefab.assemble.chain import Chain
 from cinefab.assemble.effect import EffectCard, EffectWork
-from cinefab.conformance.effects import PROMISES, Case
+from cinefab.conformance.effects import PROMISES, Case, moving_picture
 from cinefab.core.brief import Size
-from cinefab.core.effect import EffectNeed
+from cinefab.core.effect import EffectNeed, Stretch
 from cinefab.core.errors import ContractMismatch
 from cinefab.media.frames import Frame
 from cinefab.media.still import write_png
@@ -118,3 +121,56 @@ def test_a_broken_promise_is_found(fault: str, promise: str) -> None:
 
     with pytest.raises(ContractMismatch, match="hold the effect careless@1 to its contract"):
         PROMISES[promise](Careless(), case)
+
+
+def in_a_row(*effects: tuple[str, dict[str, Any]]) -> Chain:
+    orders = []
+    for name, settings in effects:
+        point = find_plugins("effects")[name]
+        effect = load_plugin(point)
+        orders.append(
+            {
+                "entry": point.value,
+                "ref": effect.card.ref,
+                "settings": json.dumps(settings),
+                "need": asdict(effect.need(settings)),
+                "files": {},
+                "pictures": {},
+                "masks": {},
+            }
+        )
+    return Chain(orders)
+
+
+@pytest.mark.parametrize(
+    "effects",
+    [
+        [("denoise", {"strength": 0.5}), ("interpolate", {"factor": 2}), ("sharpen", {})],
+        [("interpolate", {"factor": 3}), ("upsample", {"factor": 2}), ("stabilise", {})],
+        [("interpolate", {"factor": 2}), ("denoise", {"strength": 0.5}), ("interpolate", {})],
+    ],
+    ids=lambda effects: "-".join(name for name, _ in effects),
+)
+def test_effects_in_a_row_give_parts_as_a_whole(effects: list[tuple[str, dict[str, Any]]]) -> None:
+    whole = Stretch(
+        size=Size(96, 64),
+        fps=Fraction(24),
+        first=-3,
+        frames=22,
+        extent_first=-3,
+        extent_end=19,
+        shot_frames=16,
+    )
+
+    def made(wanted: Stretch) -> list[Frame]:
+        chain = in_a_row(*effects)
+        asked = chain.source(wanted)
+        drawn = (moving_picture(asked.size, asked.first + i) for i in range(asked.frames))
+        return [frame.copy() for frame in chain.finish(drawn, wanted)]
+
+    head, body, tail = (
+        made(replace(whole, first=first, frames=frames))
+        for first, frames in ((-3, 6), (3, 10), (13, 6))
+    )
+
+    assert np.array_equal(np.array(made(whole)), np.array([*head, *body, *tail]))
