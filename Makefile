@@ -42,6 +42,8 @@ bench: $(VENV)/.core
 	$(BIN)/python bench/render.py
 	$(BIN)/python bench/job.py
 	$(BIN)/python bench/join.py
+	$(BIN)/python bench/review.py
+	$(BIN)/python bench/defects.py
 	$(BIN)/python bench/effects.py
 	$(BIN)/python bench/ledger.py
 	$(BIN)/python bench/provenance.py

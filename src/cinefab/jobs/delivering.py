@@ -23,7 +23,7 @@ from cinefab.generate.plan import plan_document
 from cinefab.jobs.generating import edges_by_weight
 from cinefab.jobs.ingesting import kept_from_json
 from cinefab.jobs.models import film_source_type
-from cinefab.jobs.report import build_report
+from cinefab.jobs.report import build_report, verdict_pictures
 from cinefab.jobs.report_page import write_report_page
 from cinefab.jobs.stages import Order, StageOutput, run_stage
 from cinefab.jobs.workshop import Workshop
@@ -89,7 +89,8 @@ def write_report(shop: Workshop, order: Order) -> dict[str, Any]:
         json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
     )
     write_report_page(shop, report, files[REPORT_PAGE])
-    shop.target.publish(str(order.out), files)
+    shown = {name: shop.blobs.local_path(kept) for name, kept in verdict_pictures(report).items()}
+    shop.target.publish(str(order.out), shown | files)
     for path in files.values():
         path.unlink()
     return report

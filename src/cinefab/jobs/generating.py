@@ -106,7 +106,7 @@ async def _make(
             for each in missing
         ],
         **await asyncio.to_thread(finish_of, shop, order, shot, references),
-        **_judge(shop, plan, shot),
+        **_judge(shop, order, plan, shot),
     }
 
     def tell(news: Json) -> None:
@@ -222,7 +222,7 @@ def _said(value: Mapping[str, Any]) -> dict[str, Json]:
     return said
 
 
-def _judge(shop: Workshop, plan: Plan, shot: PlannedShot) -> dict[str, Json]:
+def _judge(shop: Workshop, order: Order, plan: Plan, shot: PlannedShot) -> dict[str, Json]:
     """Return what a take is judged by as soon as it is made, so that a bad one is never kept.
 
     A clip is what was ordered, whatever it shows; the film's review has its say about it.
@@ -232,7 +232,7 @@ def _judge(shop: Workshop, plan: Plan, shot: PlannedShot) -> dict[str, Json]:
         return {}
     return {
         "judge": {
-            "ordered": ordered_document(ordered_of_shots(plan, [shot], frames=shot.frames)),
+            "ordered": ordered_document(ordered_of_shots(order, plan, [shot], frames=shot.frames)),
             "size": [plan.size.width, plan.size.height],
             "fps": str(plan.fps),
             "checks": checks,

@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from cinefab.assemble.cut import BodyPiece, Piece
-from cinefab.core.plan import Plan, PlannedShot
+from cinefab.core.plan import MediaKind, Plan, PlannedShot
+from cinefab.jobs.stages import Order
 from cinefab.review.figures import Ordered
 
+_GRADES: Final = frozenset({"grade"})
+"""Effects that change colours on purpose."""
 
-def ordered_of(plan: Plan, piece: Piece) -> Ordered:
+
+def ordered_of(order: Order, plan: Plan, piece: Piece) -> Ordered:
     """Return what a piece of the cut was to be."""
     if isinstance(piece, BodyPiece):
-        return ordered_of_shots(plan, [plan.shots[piece.shot]], frames=piece.frames)
+        return ordered_of_shots(order, plan, [plan.shots[piece.shot]], frames=piece.frames)
     shots = [plan.shots[piece.into - 1], plan.shots[piece.into]]
-    return ordered_of_shots(plan, shots, frames=piece.frames, transition=piece.kind.value)
+    return ordered_of_shots(order, plan, shots, frames=piece.frames, transition=piece.kind.value)
 
 
 def ordered_of_shots(
-    plan: Plan, shots: Sequence[PlannedShot], *, frames: int, transition: str = ""
+    order: Order,
+    plan: Plan,
+    shots: Sequence[PlannedShot],
+    *,
+    frames: int,
+    transition: str = "",
 ) -> Ordered:
     """Return what so many frames of these shots were to be."""
     colours: dict[str, None] = {}
@@ -28,10 +37,18 @@ def ordered_of_shots(
         given: Any = shot.input
         colours |= dict.fromkeys(given["colours"])
         shown |= dict.fromkeys(name for name in shot.references if name != given["logo"])
+    graded = any(each.name in _GRADES for shot in shots for each in shot.effects)
+    pictures = [each for each in plan.references if each.name in shown]
+    if any(each.kind is not MediaKind.PICTURE for each in pictures):
+        pictures = []  # what a film shows from one moment to the next, no picture of it tells
     return Ordered(
         shots=tuple(shot.index for shot in shots),
         frames=frames,
         transition=transition,
         colours=tuple(colours),
-        references=tuple(each.picture for each in plan.references if each.name in shown),
+        references=tuple(each.picture for each in pictures),
+        cut_out=tuple(each.picture for each in pictures if each.mask is not None),
+        graded=graded or order.brief.brand.lut is not None,
+        filmed=any(shot.model is not None for shot in shots),
+        quality=plan.quality,
     )

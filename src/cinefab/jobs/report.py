@@ -241,8 +241,24 @@ def _verdict(
     found = latest_findings(connection, tenant=shop.tenant, cut=Sha256(facts["digest"]))
     if not isinstance(found, list):
         return None
-    verdict = conclude(finding_from_json(finding) for finding in found)
-    return {**verdict_document(verdict), "findings": found}
+    verdict = verdict_document(conclude(finding_from_json(finding) for finding in found))
+    for finding in found:
+        for shown in finding.setdefault("frames", []):
+            shown["file"] = f"verdict-{shown['check']}-{shown['frame']}.jpg"
+            if (shown["check"], shown["frame"]) == (verdict.get("check"), verdict.get("frame")):
+                verdict |= {"shot": shown["shot"], "picture": shown["file"]}
+    return {**verdict, "findings": found}
+
+
+def verdict_pictures(report: Mapping[str, Any]) -> dict[str, Sha256]:
+    """Return the frames that speak against a film: the names of their files, and their blobs."""
+    verdict = report["verdict"]
+    findings = [] if verdict is None else verdict["findings"]
+    return {
+        shown["file"]: Sha256(shown["sha256"])
+        for finding in findings
+        for shown in finding["frames"]
+    }
 
 
 def _asked(connection: sa.Connection, shop: Workshop, job: JobId) -> dict[str, Any]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, assert_never
 
 import sqlalchemy as sa
@@ -20,6 +22,7 @@ from cinefab.jobs.ordered import ordered_of
 from cinefab.jobs.report import verdict_document
 from cinefab.jobs.stages import Order, StageOutput, run_stage
 from cinefab.jobs.workshop import Workshop
+from cinefab.media.look import LOOK
 from cinefab.provenance.assets import Asset
 from cinefab.record.commit import NewAsset
 from cinefab.review.check import conclude
@@ -29,6 +32,7 @@ from cinefab.review.results import find_findings, finding_from_json, record_find
 
 _EXAMINE_TASK: Final = "cinefab.review.examine:examine"
 _MEASURE_TASK: Final = "cinefab.review.measure:measure"
+_LOOK_MEASURE: Final = f"look/{LOOK}"
 _LIMIT_FIXED_S: Final = 120.0
 _LIMIT_PER_MEDIA_SECOND: Final = 10
 
@@ -51,11 +55,12 @@ async def review(
         "pieces": [
             {
                 "digest": pieces[piece.key]["digest"],
-                "ordered": ordered_document(ordered_of(plan, piece)),
+                "ordered": ordered_document(ordered_of(order, plan, piece)),
             }
             for piece in order_of_pieces
         ],
         "measure": MEASURE,
+        "look": LOOK,
         "thresholds": shop.thresholds.as_dict(),
     }
     checks = ",".join(f"{check.name}@{check.version}" for check in shop.checks)
@@ -74,7 +79,7 @@ async def review(
     if findings is None:
 
         async def body() -> StageOutput:
-            return await _examine(shop, plan, cut, ordered, checks)
+            return await _examine(shop, order, plan, cut, ordered, checks)
 
         await run_stage(shop, order, "review", body)
         findings = await asyncio.to_thread(find)
@@ -93,55 +98,58 @@ async def review(
 
 
 async def _examine(
-    shop: Workshop, plan: Plan, cut: dict[str, Any], ordered: dict[str, Any], checks: str
+    shop: Workshop,
+    order: Order,
+    plan: Plan,
+    cut: dict[str, Any],
+    ordered: dict[str, Any],
+    checks: str,
 ) -> StageOutput:
     digest = Sha256(str(cut["digest"]))
     seconds = float(plan.frames / plan.fps)
     limit_s = _LIMIT_FIXED_S + _LIMIT_PER_MEDIA_SECOND * seconds
-    digests = [Sha256(piece["digest"]) for piece in ordered["pieces"]]
-    figures = await asyncio.to_thread(_find, shop, digests)
-    unseen = [each for each in dict.fromkeys(digests) if each not in figures]
-    load_us = work_us = 0
-    measured: dict[Sha256, Json] = {}
-    if unseen:
-        paths = [str(await asyncio.to_thread(shop.blobs.local_path, each)) for each in unseen]
-        taken = await shop.compute.run(_MEASURE_TASK, {"paths": paths}, timeout_s=limit_s)
-        assert isinstance(taken.value, list), "figures come in a list"
-        measured = dict(zip(unseen, taken.value, strict=True))
-        load_us, work_us = taken.load_us, taken.worker_us - taken.load_us
-    figures = {**figures, **measured}
+    seen = await _look(shop, ordered, limit_s=limit_s)
+    stills = shop.scratch / order.job / "stills"
     argument: Json = {
         "path": str(await asyncio.to_thread(shop.blobs.local_path, digest)),
+        "stills": str(stills),
         "checks": [check.entry for check in shop.checks],
         "size": ordered["size"],
         "fps": ordered["fps"],
         "frames": ordered["frames"],
         "thresholds": ordered["thresholds"],
+        "looks": {str(name): look for name, look in seen.looks.items()},
         "pieces": [
-            {"figures": figures[each], "ordered": piece["ordered"]}
-            for each, piece in zip(digests, ordered["pieces"], strict=True)
+            {"figures": seen.figures[Sha256(piece["digest"])], "ordered": piece["ordered"]}
+            for piece in ordered["pieces"]
         ],
     }
     answer = await shop.compute.run(_EXAMINE_TASK, argument, timeout_s=limit_s)
-    findings = answer.value
+    value: Any = answer.value
+    source = edges_by_weight([(AssetId(str(cut["asset"])), Relation.INPUT_TO, 1)])
+    lineage = Lineage(
+        made_by=f"cinefab.review@{checks}", sources=source, digital_source_type="algorithmicMedia"
+    )
+    shown = [await asyncio.to_thread(_keep_still, shop, each, lineage) for each in value["stills"]]
+    findings = [
+        {**finding, "frames": [still for _, still in shown if still["check"] == finding["check"]]}
+        for finding in value["findings"]
+    ]
     content = canonical_json({"cut": digest, "checks": checks, "findings": findings})
-    asset = NewAsset(
+    document = NewAsset(
         content=Content(
             digest=await asyncio.to_thread(shop.blobs.put, content),
             kind="review",
             media_type="application/json",
             size_bytes=len(content),
         ),
-        lineage=Lineage(
-            made_by=f"cinefab.review@{checks}",
-            sources=edges_by_weight([(AssetId(str(cut["asset"])), Relation.INPUT_TO, 1)]),
-            digital_source_type="algorithmicMedia",
-        ),
+        lineage=lineage,
     )
 
     def also(connection: sa.Connection, _made: tuple[Asset, ...]) -> None:
         now_us = shop.recorder.clock.now_us()
-        record_figures(connection, measured, tenant=shop.tenant, measure=MEASURE, now_us=now_us)
+        for measure, found in ((MEASURE, seen.new_figures), (_LOOK_MEASURE, seen.new_looks)):
+            record_figures(connection, found, tenant=shop.tenant, measure=measure, now_us=now_us)
         record_findings(
             connection,
             findings,
@@ -153,17 +161,80 @@ async def _examine(
         )
 
     return StageOutput(
-        assets=(asset,),
+        assets=(document, *(asset for asset, _ in shown)),
         facts={"checks": checks},
         also=also,
-        load_us=load_us + answer.load_us,
-        work_us=work_us + answer.worker_us - answer.load_us,
+        load_us=seen.load_us + answer.load_us,
+        work_us=seen.work_us + answer.worker_us - answer.load_us,
     )
 
 
-def _find(shop: Workshop, digests: Sequence[Sha256]) -> Mapping[Sha256, Json]:
+def _keep_still(
+    shop: Workshop, still: Mapping[str, Any], lineage: Lineage
+) -> tuple[NewAsset, dict[str, Json]]:
+    path = Path(still["path"])
+    size_bytes = path.stat().st_size
+    digest = shop.blobs.put_file(path)
+    path.unlink(missing_ok=True)
+    named = {name: still[name] for name in ("check", "frame", "shot")}
+    content = Content(
+        digest=digest,
+        kind="still",
+        media_type="image/jpeg",
+        size_bytes=size_bytes,
+        facts=named,
+    )
+    return NewAsset(content=content, lineage=lineage), {**named, "sha256": digest}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """Figures of pieces and looks of references, by digest; those that were taken only now."""
+
+    figures: Mapping[Sha256, Json]
+    looks: Mapping[Sha256, Json]
+    new_figures: Mapping[Sha256, Json]
+    new_looks: Mapping[Sha256, Json]
+    load_us: int
+    work_us: int
+
+
+async def _look(shop: Workshop, ordered: Mapping[str, Any], *, limit_s: float) -> _Seen:
+    """Find what was seen of the pieces and references before, and look at the others now."""
+    pieces = {Sha256(piece["digest"]): None for piece in ordered["pieces"]}
+    pictures = {
+        Sha256(each): None for piece in ordered["pieces"] for each in piece["ordered"]["references"]
+    }
+    figures = await asyncio.to_thread(_find, shop, list(pieces), MEASURE)
+    looks = await asyncio.to_thread(_find, shop, list(pictures), _LOOK_MEASURE)
+    unseen = [each for each in pieces if each not in figures]
+    unknown = [each for each in pictures if each not in looks]
+    if not unseen and not unknown:
+        return _Seen(
+            figures=figures, looks=looks, new_figures={}, new_looks={}, load_us=0, work_us=0
+        )
+    local = shop.blobs.local_path
+    argument: Json = {
+        "paths": [str(await asyncio.to_thread(local, each)) for each in unseen],
+        "pictures": [str(await asyncio.to_thread(local, each)) for each in unknown],
+    }
+    answer = await shop.compute.run(_MEASURE_TASK, argument, timeout_s=limit_s)
+    taken: Any = answer.value
+    new_figures = dict(zip(unseen, taken["figures"], strict=True))
+    new_looks = dict(zip(unknown, taken["looks"], strict=True))
+    return _Seen(
+        figures={**figures, **new_figures},
+        looks={**looks, **new_looks},
+        new_figures=new_figures,
+        new_looks=new_looks,
+        load_us=answer.load_us,
+        work_us=answer.worker_us - answer.load_us,
+    )
+
+
+def _find(shop: Workshop, digests: Sequence[Sha256], measure: str) -> Mapping[Sha256, Json]:
     with shop.recorder.db.read() as connection:
-        return find_figures(connection, digests, tenant=shop.tenant, measure=MEASURE)
+        return find_figures(connection, digests, tenant=shop.tenant, measure=measure)
 
 
 def _refused(order: Order, check: str, reason: str, frame: int | None) -> RefusedByReview:

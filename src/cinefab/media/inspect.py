@@ -28,11 +28,14 @@ from cinefab.media.decode import opened
 from cinefab.media.frames import Mask
 from cinefab.media.packet_digest import PacketDigest, coded_picture
 
-INSPECTION: Final = "1"
+INSPECTION: Final = "2"
 """Changes whenever the same film might give other numbers."""
 
-STILL_MAX: Final = 2
-"""Levels by which a square may differ in one picture standing still: what a keyframe may shift."""
+STILL_MAX: Final = 8
+"""Levels by which a square may differ in one picture standing still: what a keyframe may shift.
+
+The slowest of moves shifts some square by far more within two seconds.
+"""
 
 UNSEEN: Final = -1
 """Stands in a series where the picture has nothing to take that number from."""
@@ -49,11 +52,10 @@ SERIES: Final = (
     "blue",
     "red",
     "sharp",
+    "detail",
     "blocks",
     "white",
-    "grey_white",
     "dark",
-    "grey_dark",
 )
 """What is known of every frame, in this order; `FilmInspection.series` says what each means."""
 
@@ -69,12 +71,14 @@ _CHROMA_FRAMES_EVERY: Final = 6
 _EDGE_RANGE_MIN: Final = 40  # levels between the two sides of what counts as an edge
 _EDGE_WINDOW: Final = 17  # pixels that an edge may be spread over
 _EDGES_MIN: Final = 24
-_STEP_MIN: Final = 3  # levels by which a block's border stands out from the pixels beside it
+_STEP_MIN: Final = 6  # levels by which a block's border stands out from the pixels beside it
 _COLUMNS_LEFT_OUT: Final = 3
 _WHITE: Final = 235
-_NEAR_WHITE: Final = 215
 _BLACK: Final = 16
-_NEAR_BLACK: Final = 28
+_RAMP: Final = 24  # levels below white, or above black, that a ramp passes through
+_RAMP_PIXELS_MIN: Final = 3  # an edge is narrower than a ramp
+_RAMP_REACH: Final = 9
+_CLIPPED_SHARE_MIN: Final = 50  # of the rows' pixels, one in so many, before ramps are looked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,10 +94,11 @@ class FilmInspection:
     - `blue`, `red`: mean Cb and Cr, in hundredths of a level,
     - `sharp`: how much of its height a sharp edge climbs from one pixel to the next, in thousandths;
       `UNSEEN` without edges,
+    - `detail`: mean difference between pixels beside each other, in hundredths of a level,
     - `blocks`: by how much more often than elsewhere pixels step at every eighth column, in
       hundredths of a per cent,
-    - `white`, `grey_white`, `dark`, `grey_dark`: pixels at the end of the range, and near it, in
-      hundredths of a per cent.
+    - `white`, `dark`: pixels at the end of the range that a ramp leads up to, in hundredths of a
+      per cent: light or shade that was cut off, and not a flat white or black that was meant.
 
     `first` and `last` are the squares of the first and last frame, averaged once more; `chroma` is
     the share of every pair of 32 x 32 levels of Cb and Cr, in millionths, by `cb * 32 + cr`.
@@ -173,9 +178,9 @@ class _Eye:
             red[_CHROMA_EVERY // 2 :: _CHROMA_EVERY, _CHROMA_EVERY // 2 :: _CHROMA_EVERY],
         )
         if self.frames % _NATIVE_EVERY == 0:
-            self._see_rows(luma[_FIRST_ROW::_ROWS_EVERY])
+            self._see_rows(sample_rows(luma))
         else:
-            for name in ("sharp", "blocks", "white", "grey_white", "dark", "grey_dark"):
+            for name in ("sharp", "detail", "blocks", "white", "dark"):
                 self.series[name].append(self.series[name][-1])
         self.frames += 1
 
@@ -186,11 +191,7 @@ class _Eye:
 
     def chroma(self) -> dict[int, int]:
         """Return the share of every pair of Cb and Cr that was seen, in millionths."""
-        total = max(1, int(self._chroma.sum()))
-        return {
-            int(at): int(self._chroma[at]) * 1_000_000 // total
-            for at in np.flatnonzero(self._chroma)
-        }
+        return chroma_shares(self._chroma)
 
     def _see_squares(self, squares: Mask) -> None:
         series = self.series
@@ -213,23 +214,40 @@ class _Eye:
         self.series["blue"].append(round(float(blue.mean()) * 100))
         self.series["red"].append(round(float(red.mean()) * 100))
         if self.frames % _CHROMA_FRAMES_EVERY == 0:
-            pairs = (blue >> 3).astype(np.int32) * _CHROMA_BINS + (red >> 3)
-            self._chroma += np.bincount(pairs.ravel(), minlength=self._chroma.size)
+            self._chroma += chroma_pairs(blue, red)
 
     def _see_rows(self, rows: Mask) -> None:
-        rows = np.ascontiguousarray(rows)
-        climbs = cv2.absdiff(rows[:, 1:], rows[:, :-1]).astype(np.uint8, copy=False)
-        series = self.series
-        series["sharp"].append(_sharpness(rows, climbs))
-        series["blocks"].append(_blockiness(climbs))
-        for name, low, high in (
-            ("white", _WHITE, 255),
-            ("grey_white", _NEAR_WHITE, _WHITE - 1),
-            ("dark", 0, _BLACK),
-            ("grey_dark", _BLACK + 1, _NEAR_BLACK),
-        ):
-            count = cv2.countNonZero(cv2.inRange(rows, low, high))
-            series[name].append(round(count * 10_000 / rows.size))
+        for name, number in rows_of(rows).items():
+            self.series[name].append(number)
+
+
+def sample_rows(luma: Mask) -> Mask:
+    """Return the rows of a picture that are looked at in full."""
+    return np.ascontiguousarray(luma[_FIRST_ROW::_ROWS_EVERY])
+
+
+def rows_of(rows: Mask) -> dict[str, int]:
+    """Return what is taken from rows at native size, by its series' name."""
+    climbs = cv2.absdiff(rows[:, 1:], rows[:, :-1]).astype(np.uint8, copy=False)
+    return {
+        "sharp": _sharpness(rows, climbs),
+        "detail": round(cv2.mean(climbs)[0] * 100),
+        "blocks": _blockiness(climbs),
+        "white": _clipped(rows, (_WHITE, 255), (_WHITE - _RAMP, _WHITE - 1)),
+        "dark": _clipped(rows, (0, _BLACK), (_BLACK + 1, _BLACK + _RAMP)),
+    }
+
+
+def chroma_pairs(blue: Mask, red: Mask) -> NDArray[np.int64]:
+    """Return how often every pair of 32 x 32 levels of Cb and Cr is there, by `cb * 32 + cr`."""
+    pairs = (blue >> 3).astype(np.int32) * _CHROMA_BINS + (red >> 3)
+    return np.bincount(pairs.ravel(), minlength=_CHROMA_BINS * _CHROMA_BINS)
+
+
+def chroma_shares(counts: NDArray[np.int64]) -> dict[int, int]:
+    """Return those counts as shares in millionths, zeros left out."""
+    total = max(1, int(counts.sum()))
+    return {int(at): int(counts[at]) * 1_000_000 // total for at in np.flatnonzero(counts)}
 
 
 def averaged(plane: Mask, square: int) -> Mask:
@@ -261,7 +279,8 @@ def _sharpness(rows: Mask, climbs: Mask) -> int:
     shares = steepest[edges].astype(np.float32) / span[edges]
     # Beside a product that is sharp, the plate behind it may be as soft as it likes.
     place = count * 19 // 20
-    return round(float(np.partition(shares, place)[place]) * 1000)
+    # A window of climbs reaches a pixel further, and may hold an edge that its levels do not.
+    return min(1000, round(float(np.partition(shares, place)[place]) * 1000))
 
 
 def _blockiness(climbs: Mask) -> int:
@@ -277,6 +296,16 @@ def _blockiness(climbs: Mask) -> int:
     # The straight edge of a layout may lie on a border: a few columns never decide.
     borders = borders[:-_COLUMNS_LEFT_OUT]
     return round(float(borders.mean() - others.mean()) * 10_000)
+
+
+def _clipped(rows: Mask, end: tuple[int, int], ramp: tuple[int, int]) -> int:
+    clipped = cv2.inRange(rows, *end)
+    if cv2.countNonZero(clipped) * _CLIPPED_SHARE_MIN < rows.size:
+        return 0
+    # An edge passes through the ramp's levels too, but in a pixel or two.
+    slope = cv2.erode(cv2.inRange(rows, *ramp), np.ones((1, _RAMP_PIXELS_MIN), np.uint8))
+    near = cv2.dilate(slope, np.ones((1, _RAMP_REACH), np.uint8))
+    return round(cv2.countNonZero(cv2.bitwise_and(clipped, near)) * 10_000 / rows.size)
 
 
 def _planes(picture: VideoFrame) -> Iterator[Mask]:

@@ -11,11 +11,11 @@ from cinefab.core.verdict import Advice
 ADVICE: Final[Mapping[str, Advice]] = MappingProxyType(
     {
         "black": Advice.ANOTHER_SEED,
-        "blockiness": Advice.ANOTHER_SEED,
+        "blocks": Advice.ANOTHER_SEED,
         "blur": Advice.LESS_MOTION,
         "clipping": Advice.ANOTHER_SEED,
         "colour": Advice.ANOTHER_SEED,
-        "duplicates": Advice.MORE_MOTION,
+        "rhythm": Advice.MORE_MOTION,
         "flicker": Advice.LESS_MOTION,
         "freeze": Advice.MORE_MOTION,
     }

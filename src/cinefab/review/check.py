@@ -7,14 +7,16 @@ in the `footage` that each is handed. A check that needs more than that opens th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
 
 from cinefab.core.brief import Size
+from cinefab.core.canonical import Sha256
 from cinefab.core.verdict import CheckFinding, NeedsPerson, Passed, Refused, Remark, Verdict
+from cinefab.media.look import Look
 from cinefab.review.figures import Footage
 from cinefab.review.thresholds import DEFAULTS, Thresholds
 
@@ -24,7 +26,8 @@ class CutUnderReview:
     """A cut, or one take alone: what was ordered, what was seen, and where lines are drawn.
 
     `path` is the file, `size`, `fps` and `frames` are what was ordered of the whole. `differences`
-    says where the file is not what was looked at.
+    says where the file is not what was looked at; `looks` are those of the references, by the
+    digest of their pictures.
     """
 
     path: Path
@@ -34,6 +37,7 @@ class CutUnderReview:
     footage: Footage
     differences: tuple[Remark, ...] = ()
     thresholds: Thresholds = DEFAULTS
+    looks: Mapping[Sha256, Look] = field(default_factory=dict)
 
 
 class Check(Protocol):

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from cinefab.core.brief import Size
-from cinefab.core.canonical import Json
+from cinefab.core.canonical import Json, Sha256
+from cinefab.core.errors import ContractMismatch
+from cinefab.core.verdict import CheckFinding
+from cinefab.media.decode import decode
+from cinefab.media.look import look_from_document
+from cinefab.media.still import write_jpeg
 from cinefab.review.check import CutUnderReview
 from cinefab.review.figures import figures_from_document, join_footage, ordered_from_document
 from cinefab.review.judge import run_checks
@@ -20,9 +27,10 @@ from cinefab.review.thresholds import Thresholds
 def examine(argument: Mapping[str, Any], _report: Callable[[Json], None]) -> Json:
     """Run every check of `checks` (`package.module:Class`) on the cut at `path`, in order.
 
-    `argument` also has what was ordered (`size`, `fps`, `frames`), the `thresholds`, and `pieces`,
-    each with its `figures` and what was `ordered` for it. The cut is not decoded: it is held
-    against its pieces packet for packet.
+    `argument` also has what was ordered (`size`, `fps`, `frames`), the `thresholds`, `pieces`, each
+    with its `figures` and what was `ordered` for it, and the `looks` of references by digest. The
+    cut is not decoded: it is held against its pieces packet for packet. Only a frame that speaks
+    against it is fetched, to be shown: one of each check, written into the folder `stills`.
     """
     width, height = argument["size"]
     fps = Fraction(argument["fps"])
@@ -42,5 +50,33 @@ def examine(argument: Mapping[str, Any], _report: Callable[[Json], None]) -> Jso
         footage=footage,
         differences=differences(path, footage),
         thresholds=Thresholds(**argument["thresholds"]),
+        looks={
+            Sha256(digest): look_from_document(look) for digest, look in argument["looks"].items()
+        },
     )
-    return [asdict(finding) for finding in run_checks(cut, argument["checks"])]
+    findings = run_checks(cut, argument["checks"])
+    return {
+        "findings": [asdict(finding) for finding in findings],
+        "stills": list(_stills(cut, findings, Path(argument["stills"]))),
+    }
+
+
+def _stills(
+    cut: CutUnderReview, findings: Iterable[CheckFinding], folder: Path
+) -> Iterator[dict[str, Json]]:
+    wanted: dict[int, list[str]] = {}
+    for finding in findings:
+        frames = [each.frame for each in (*finding.problems, *finding.questions)]
+        for frame in [frame for frame in frames if frame is not None][:1]:
+            wanted.setdefault(frame, []).append(finding.check)
+    if not wanted:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    # What cannot be decoded cannot be shown.
+    with contextlib.suppress(ContractMismatch):
+        for number, picture in enumerate(islice(decode(cut.path), max(wanted) + 1)):
+            for check in wanted.get(number, ()):
+                path = folder / f"verdict-{check}-{number}.jpg"
+                write_jpeg(picture, path)
+                shots = cut.footage.shots_at(number)
+                yield {"check": check, "frame": number, "shot": shots[-1], "path": str(path)}

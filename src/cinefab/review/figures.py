@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from cinefab.core.brief import Size
+from cinefab.core.brief import Quality, Size
 from cinefab.core.canonical import Json, Sha256
 from cinefab.media.inspect import INSPECTION, SERIES, THUMB_LEVELS, FilmInspection
 
@@ -32,7 +32,10 @@ class Ordered:
     """What a piece was to be: the shots that it shows, and what they were given.
 
     `transition` is the kind of a transition and empty for a body; `colours` are the brand's,
-    `references` the pictures that are shown, logos left out.
+    `references` the pictures that are shown, logos left out, `cut_out` those of which only the
+    product may be. `graded` says that colours were
+    changed on purpose, `filmed` that it is cut in from somebody's film, whose cuts and moves are
+    theirs, `quality` how much care the encoder took.
     """
 
     shots: tuple[int, ...]
@@ -40,6 +43,10 @@ class Ordered:
     transition: str = ""
     colours: tuple[str, ...] = ()
     references: tuple[Sha256, ...] = ()
+    cut_out: tuple[Sha256, ...] = ()
+    graded: bool = False
+    filmed: bool = False
+    quality: Quality = Quality.FINAL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +62,11 @@ class Stretch:
         """The numbers of its frames in the film, as many as could be decoded."""
         return range(self.start, self.start + len(self.seen.series["luma"]))
 
+    @property
+    def is_body(self) -> bool:
+        """Whether it is a picture made for one shot, and not on the way from one to the next."""
+        return not self.ordered.transition and not self.ordered.filmed
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Footage:
@@ -68,6 +80,22 @@ class Footage:
     def frames(self) -> int:
         """How many frames were seen."""
         return len(self.series["luma"])
+
+    @property
+    def bodies(self) -> tuple[Stretch, ...]:
+        """The stretches that were made for one shot each, and have frames at all."""
+        return tuple(each for each in self.stretches if each.is_body and each.frames)
+
+    def shots_at(self, frame: int) -> tuple[int, ...]:
+        """Return the shots that a frame shows; the last ones where it lies beyond the end."""
+        for stretch in self.stretches:
+            if frame < stretch.frames.stop:
+                return stretch.ordered.shots
+        return self.stretches[-1].ordered.shots
+
+    def of(self, stretch: Stretch, name: str) -> Series:
+        """Return one series of one stretch."""
+        return self.series[name][stretch.frames.start : stretch.frames.stop]
 
     def frames_in(self, length_ms: int) -> int:
         """Return how many whole frames fit into a length; at least one."""
@@ -140,6 +168,10 @@ def ordered_document(ordered: Ordered) -> dict[str, Any]:
         "transition": ordered.transition,
         "colours": list(ordered.colours),
         "references": list(ordered.references),
+        "cut_out": list(ordered.cut_out),
+        "graded": ordered.graded,
+        "filmed": ordered.filmed,
+        "quality": ordered.quality.value,
     }
 
 
@@ -147,9 +179,9 @@ def ordered_from_document(document: Json) -> Ordered:
     """Return what `ordered_document` wrote."""
     assert isinstance(document, dict), "what was ordered is an object"
     fields: dict[str, Any] = dict(document)
-    for name in ("shots", "colours", "references"):
+    for name in ("shots", "colours", "references", "cut_out"):
         fields[name] = tuple(fields[name])
-    return Ordered(**fields)
+    return Ordered(**fields | {"quality": Quality(fields["quality"])})
 
 
 def _join_at(series: dict[str, Series], after: Stretch, last: bytes) -> None:

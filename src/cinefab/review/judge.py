@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
+from types import MappingProxyType
 
 from cinefab.core.brief import Size
+from cinefab.core.canonical import Sha256
 from cinefab.core.verdict import CheckFinding
 from cinefab.media.inspect import FilmInspection
+from cinefab.media.look import Look
 from cinefab.review.check import Check, CutUnderReview
 from cinefab.review.figures import Ordered, join_footage
 from cinefab.review.thresholds import Thresholds
@@ -24,11 +27,12 @@ def judge_take(
     fps: Fraction,
     checks: Sequence[str],
     thresholds: Thresholds,
+    looks: Mapping[Sha256, Look] = MappingProxyType({}),
 ) -> tuple[CheckFinding, ...]:
     """Return the findings on one take, in the order of `checks` (`package.module:Class`).
 
-    `seen` are its figures, `ordered` what its shot was to show; frames are counted from the take's
-    own first. Pure for checks that go by figures, about a millisecond each.
+    `seen` are its figures, `ordered` what its shot was to show, `looks` those of its references as
+    far as they are known; frames are counted from the take's own first. Pure for checks that go by figures, about a millisecond each.
     """
     take = CutUnderReview(
         path=path,
@@ -37,6 +41,7 @@ def judge_take(
         frames=ordered.frames,
         footage=join_footage([(seen, ordered)], fps=fps),
         thresholds=thresholds,
+        looks=looks,
     )
     return run_checks(take, checks)
 

@@ -8,15 +8,20 @@ from typing import Any
 
 from cinefab.core.canonical import Json
 from cinefab.media.inspect import inspect_film
+from cinefab.media.look import look_document, look_of
 from cinefab.review.figures import figures_document
 
 
 def measure(argument: Mapping[str, Any], _report: Callable[[Json], None]) -> Json:
-    """Return the figures of every film of `paths`, in their order, for `examine`.
+    """Return the `figures` of every film of `paths` and the `looks` of `pictures`, in order.
 
-    Raises `StorageUnavailable` when one cannot be read and `ContractMismatch` when it is no film.
+    Raises `StorageUnavailable` when one cannot be read and `ContractMismatch` when it is no film,
+    or no normalised picture.
     """
-    return [measured(Path(path)) for path in argument["paths"]]
+    return {
+        "figures": [measured(Path(path)) for path in argument["paths"]],
+        "looks": [look_document(look_of(Path(path))) for path in argument["pictures"]],
+    }
 
 
 def measured(path: Path) -> dict[str, Any]:

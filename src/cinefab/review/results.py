@@ -66,9 +66,10 @@ def record_findings(
 
 
 def finding_from_json(document: Json) -> CheckFinding:
-    """Return the value that a check's process gave as JSON."""
+    """Return the value that a check's process gave as JSON; frames are shown beside it."""
     assert isinstance(document, dict), "a finding is an object"
     fields = dict(document)
+    fields.pop("frames", None)
     for name in ("problems", "questions"):
         fields[name] = tuple(Remark(**remark) for remark in fields[name])
     return CheckFinding(**fields)

@@ -20,8 +20,66 @@ class Thresholds:
     black_level_max: int = 24
     """The brightest square of a black frame; 16 is black itself."""
 
+    black_flash_frames_max: int = 0
+    """Black that begins from one frame to the next inside a shot; fades and dips are slower."""
+
     freeze_ms_max: int = 2000
     """One picture standing still, whatever its grain does."""
+
+    duplicate_frames_max: int = 1
+    """The same frame shown again in a row while the picture moves before and after."""
+
+    skipped_motion_percent_max: int = 350
+    """One step of the picture against those beside it: more, and frames are missing."""
+
+    flicker_hundredths_min: int = 100
+    """Mean luma going up or down by this much from one frame to the next, in hundredths of a
+    level."""
+
+    flicker_turns_max: int = 3
+    """Turns of such luma from up to down or back within half a second."""
+
+    blur_sharp_min: int = 240
+    """How much of its height the sharpest kind of edge must climb from one pixel to the next, in
+    thousandths; a soft reference may be shown as soft as it is."""
+
+    blur_ms_max: int = 400
+    """How long a picture may be softer than that."""
+
+    blur_left_percent_min: int = 68
+    """What must be left of sharpness from one frame to the next, inside a shot."""
+
+    blur_detail_percent_min: int = 72
+    """What must be left of detail, where sharpness falls a little too."""
+
+    blocks_max: int = 350
+    """Steps at every eighth column beyond those elsewhere, in hundredths of a per cent."""
+
+    blocks_jump_max: int = 110
+    """The same, beyond what the rest of the shot has."""
+
+    blocks_preview_max: int = 1000
+    """As `blocks_max`, for previews, which are encoded without a filter against blocks."""
+
+    blocks_preview_jump_max: int = 400
+    """As `blocks_jump_max`, for previews."""
+
+    clipped_max: int = 250
+    """Pixels cut off at white or black, in hundredths of a per cent, beyond what the references
+    have."""
+
+    light_leap_hundredths_max: int = 300
+    """Mean luma from one frame to the next inside a shot, all one way, in hundredths of a
+    level."""
+
+    colour_unlike_percent_max: int = 45
+    """Colour that neither the references nor the brand have, of all colour in a shot."""
+
+    colour_left_percent_min: int = 15
+    """Colourfulness of a shot against that of the reference that it shows."""
+
+    colour_jump_hundredths_max: int = 250
+    """Mean colour from one frame to the next inside a shot, while the picture stays the same."""
 
     def as_dict(self) -> dict[str, int]:
         """Return the thresholds by name."""

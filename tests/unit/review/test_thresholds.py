@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from studio_runs import REPOSITORY
 
 from cinefab.app.settings import SettingsInvalid, load_settings
 from cinefab.review.thresholds import DEFAULTS, thresholds_from
@@ -34,3 +35,10 @@ def test_an_unknown_threshold_is_refused_with_those_there_are(
     assert "review_thresholds" in refused.value.found
     assert "'blackness' is no threshold" in refused.value.found
     assert "black_ms_max" in refused.value.found
+
+
+def test_the_guide_names_every_threshold_with_its_default() -> None:
+    guide = (REPOSITORY / "docs" / "how-to" / "review.md").read_text(encoding="utf-8")
+
+    for name, value in DEFAULTS.as_dict().items():
+        assert f"| `{name}` | {value} |" in guide
