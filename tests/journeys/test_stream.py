@@ -153,6 +153,22 @@ def test_a_stream_is_whole_and_a_changed_caption_makes_only_its_own_rungs_again(
     assert {f["path"] for f in files_of(again) if f["role"] == "segment"} == {
         f["path"] for f in files if f["role"] == "segment"
     }
+
+    # Everything may go at once, and only what no release is made of goes: first pictures.
+    days = ",".join(f"{kind}=0" for kind in ("segment", "transition", "rung", "cut", "preview"))
+    studio.environment |= {"CINEFAB_RETENTION_DAYS": days, "CINEFAB_SWEEP_GRACE_HOURS": "0"}
+    studio.environment["CINEFAB_PRICE_USD_PER_GB_MONTH"] = "900"
+    would = json.loads(studio.run("sweep", "--dry-run", "--json").stdout)
+    swept = json.loads(studio.run("sweep", "--json").stdout)
+    assert would["gone"] == swept["gone"] == {"preview": 1}
+    assert swept["storage_charged_uusd"] > 0
+    assert "Storage" in studio.run("ledger", "report").stdout
+
+    after_sweep = studio.make(studio.brief(STREAMED, "after-sweep.yaml"))
+
+    assert {each["made_by"] for each in after_sweep["segments"]} == {"reuse"}
+    assert not {s for s in stages(after_sweep) if s.startswith("rungs:")}
+    assert pixels(after_sweep["film"]) == pixels(first["film"])
     studio.check_books()
 
     poster = cv2.imread(str(out / "poster.jpg"))

@@ -24,8 +24,19 @@ from cinefab.store.durability import Durability
 _PREFIX: Final = "CINEFAB_"
 _NOT_SETTINGS: Final = frozenset({"home", "config", "log", "test_postgres", "test_players"})
 
-_TABLES: Final = frozenset({"prices_usd_per_hour", "review_thresholds"})
+_TABLES: Final = frozenset({"prices_usd_per_hour", "review_thresholds", "retention_days"})
 """Settings that are tables; in the environment they are written `name=value,name=value`."""
+
+
+_RETENTION_DAYS: Final = {
+    "segment": 30,
+    "transition": 30,
+    "rung": 30,
+    "cut": 7,
+    "preview": 7,
+    "orphan": 7,
+}
+"""How long intermediates are kept once nobody needs them, where the settings do not say."""
 
 
 class SettingsInvalid(CinefabError):
@@ -110,6 +121,23 @@ class Settings(BaseModel):
         {},
         description="Places that briefs may have releases sent to, by URL; a table for each.",
     )
+
+    retention_days: Mapping[str, int] = Field(
+        {},
+        description="Days that a class of intermediates is kept once nobody needs it; -1: always.",
+    )
+    sweep_grace_hours: int = Field(
+        24, ge=0, description="What is younger is never swept, whatever its class."
+    )
+    price_usd_per_gb_month: str = Field(
+        "", description="What a gigabyte kept for 30 days costs; empty: unpriced."
+    )
+
+    @property
+    def kept_days(self) -> Mapping[str, int]:
+        """The days of each class that expires at all."""
+        days = _RETENTION_DAYS | dict(self.retention_days)
+        return {name: count for name, count in days.items() if count >= 0}
 
     @property
     def db_url(self) -> str:

@@ -58,6 +58,12 @@ def report(*, db: str | None, as_json: bool) -> None:
     click.echo(f"{'Reserved':<22} {usd(found.reserved_uusd):>16}")
     click.echo(f"{'Overhead':<22} {usd(found.overhead_uusd):>16}")
     click.echo(f"{'Unpriced device time':<22} {found.unpriced_us / 1_000_000:>14.6f} s")
+    kept = found.storage
+    click.echo(f"{'Storage':<22} {usd(kept.cost_uusd):>16}  {kept.byte_s / 3.6e12:.6f} GB·h")
+    if kept.unpriced_byte_s:
+        click.echo(f"{'Unpriced storage':<22} {kept.unpriced_byte_s / 3.6e12:>13.6f} GB·h")
+    for kind, cost in kept.lines.items():
+        click.echo(f"  {kind:<20} {usd(cost):>16}")
     click.echo("\nDevice time")
     for name, us in found.by_class.items():
         click.echo(f"  {name:<20} {us / 1_000_000:>14.6f} s")

@@ -20,6 +20,7 @@ _COMMANDS: Final[Mapping[str, str]] = {
     "trace": "cinefab.cli.trace:trace",
     "report": "cinefab.cli.report:report",
     "ledger": "cinefab.cli.ledger:ledger",
+    "sweep": "cinefab.cli.sweep:sweep",
     "doctor": "cinefab.cli.doctor:doctor",
 }
 

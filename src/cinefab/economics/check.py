@@ -16,7 +16,8 @@ looked up from the other side. What differs is a finding that names the row and 
     unpriced        an unpriced lease moves no money
     stage           a stage is charged by exactly one lease
     work            nothing stays between the tenant and the provider
-    totals          what stages cost and overhead is what providers are owed
+    storage         periods follow each other; each costs its byte-seconds and is posted once
+    totals          what stages, overhead and storage cost is what providers are owed
 """
 
 from __future__ import annotations
@@ -28,8 +29,9 @@ import sqlalchemy as sa
 
 from cinefab.core.ids import JobId, TenantId
 from cinefab.core.units import DeviceUs, Uusd
-from cinefab.economics import check_leases, journal
+from cinefab.economics import check_leases, check_storage, journal
 from cinefab.economics.findings import Finding, as_usd
+from cinefab.economics.storage import STORAGE
 from cinefab.economics.tables import Kind, Unit, account, lease, reservation, transfer
 
 _DEBIT = account.alias("debit")
@@ -53,6 +55,7 @@ class LedgerCheck:
     spend_uusd: Uusd
     overhead_uusd: Uusd
     provider_uusd: Uusd
+    storage_uusd: Uusd
 
     @property
     def holds(self) -> bool:
@@ -80,6 +83,7 @@ def check_ledger(
         *_check_balances(connection, tenant),
         *_check_reservations(connection, tenant, ended),
         *check_leases.check(connection, tenant=tenant, ended=ended, committed=committed),
+        *check_storage.check(connection, tenant=tenant),
         *_check_work(connection, tenant),
         *_check_totals(connection, tenant, money),
     )
@@ -100,6 +104,7 @@ def check_ledger(
         spend_uusd=Uusd(money.posted),
         overhead_uusd=Uusd(money.overhead),
         provider_uusd=Uusd(money.provider),
+        storage_uusd=Uusd(money.storage),
     )
 
 
@@ -129,6 +134,7 @@ class _Money:
     posted: int
     overhead: int
     provider: int
+    storage: int
 
     @classmethod
     def of(cls, connection: sa.Connection, tenant: TenantId) -> _Money:
@@ -140,13 +146,19 @@ class _Money:
                 _sum_if(kind == Kind.POST),
                 _sum_if(_DEBIT.c.code == journal.OVERHEAD),
                 _sum_if(_CREDIT.c.code.startswith(journal.provider(""))),
+                _sum_if(_DEBIT.c.code == STORAGE),
             )
             .select_from(_with_accounts())
             .where(transfer.c.tenant_id == tenant)
         ).one()
-        count, pending, posted, overhead, provider = (int(figure) for figure in row)
+        count, pending, posted, overhead, provider, storage = (int(figure) for figure in row)
         return cls(
-            transfers=count, pending=pending, posted=posted, overhead=overhead, provider=provider
+            transfers=count,
+            pending=pending,
+            posted=posted,
+            overhead=overhead,
+            provider=provider,
+            storage=storage,
         )
 
 
@@ -193,6 +205,8 @@ def _is_known_move(row: sa.Row[tuple[object, ...]]) -> bool:
     match (row.kind, row.unit, row.has_lease):
         case (Kind.RESERVE | Kind.VOID, Unit.UUSD, False) | (Kind.POST, Unit.UUSD, True):
             return (row.debit, row.credit) == (journal.SPEND, journal.WORK)
+        case (Kind.DIRECT, Unit.UUSD, False):
+            return (row.debit, row.credit) == (STORAGE, journal.provider(STORAGE))
         case (Kind.DIRECT, Unit.UUSD, True):
             is_ours = row.debit in (journal.WORK, journal.OVERHEAD)
             return is_ours and bool(row.credit.startswith(journal.provider("")))
@@ -370,8 +384,8 @@ def _check_totals(connection: sa.Connection, tenant: TenantId, money: _Money) ->
         sa.select(sa.func.sum(lease.c.cost_uusd)).where(lease.c.tenant_id == tenant)
     ).scalar_one()
     sums = {
-        "stages and overhead": money.posted + money.overhead,
-        "leases": int(owed or 0),
+        "stages, overhead and storage": money.posted + money.overhead + money.storage,
+        "leases and storage": int(owed or 0) + money.storage,
     }
     for name, amount in sums.items():
         if amount != money.provider:

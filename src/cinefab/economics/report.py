@@ -11,6 +11,7 @@ from cinefab.core.ids import JobId, TenantId
 from cinefab.core.stage import TimeClass
 from cinefab.core.units import DeviceUs, Uusd
 from cinefab.economics import journal
+from cinefab.economics.storage import StorageTotal, storage_total
 from cinefab.economics.tables import Kind, Unit, account, lease, lease_class, reservation, transfer
 
 
@@ -96,6 +97,7 @@ class LedgerReport:
     spend_uusd: Uusd
     overhead_uusd: Uusd
     unpriced_us: DeviceUs
+    storage: StorageTotal
 
 
 def job_costs(connection: sa.Connection, *, tenant: TenantId, job: JobId) -> JobCosts:
@@ -157,6 +159,7 @@ def ledger_report(connection: sa.Connection, *, tenant: TenantId) -> LedgerRepor
         spend_uusd=Uusd(spend.debits_posted if spend else 0),
         overhead_uusd=Uusd(overhead.debits_posted if overhead else 0),
         unpriced_us=unpriced_us,
+        storage=storage_total(connection, tenant=tenant),
     )
 
 

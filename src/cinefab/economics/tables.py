@@ -168,3 +168,45 @@ price: Final = sa.Table(
     sqlite_autoincrement=True,
 )
 """The history of the price of a device class, in nano-dollars a second; None: no longer priced."""
+
+storage_period: Final = sa.Table(
+    "storage_period",
+    METADATA,
+    row_id(),
+    sa.Column("tenant_id", sa.Text, nullable=False),
+    sa.Column("from_us", sa.BigInteger, nullable=False),
+    sa.Column("until_us", sa.BigInteger, nullable=False),
+    sa.Column("byte_s", sa.BigInteger, nullable=False),
+    sa.Column("nusd_per_gb_month", sa.BigInteger),
+    sa.Column("cost_uusd", sa.BigInteger),
+    sa.Column("carry", sa.BigInteger, nullable=False),
+    sa.Column("created_us", sa.BigInteger, nullable=False),
+    sa.UniqueConstraint("tenant_id", "from_us"),
+    sa.CheckConstraint("until_us > from_us", name="forward"),
+    sa.CheckConstraint("byte_s >= 0 AND carry >= 0 AND cost_uusd >= 0", name="not_negative"),
+    sa.CheckConstraint(
+        "(cost_uusd IS NULL) = (nusd_per_gb_month IS NULL)", name="priced_is_costed"
+    ),
+    sqlite_autoincrement=True,
+)
+"""What a tenant's blobs took, bytes times seconds, and what it cost (None: unpriced).
+
+Periods follow each other without a gap, none longer than a day. `carry` is what is left below one
+µUSD, in parts of `storage.WHOLE`; the next period begins with it, so nothing is lost to rounding.
+"""
+
+storage_line: Final = sa.Table(
+    "storage_line",
+    METADATA,
+    sa.Column(
+        "period_id",
+        RowId,
+        sa.ForeignKey("storage_period.id"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    sa.Column("kept_as", sa.Text, primary_key=True),
+    sa.Column("byte_s", sa.BigInteger, nullable=False),
+    sa.Column("cost_uusd", sa.BigInteger),
+)
+"""A period by what blobs are kept as; lines sum to their period, to the byte-second and µUSD."""

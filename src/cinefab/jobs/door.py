@@ -7,6 +7,7 @@ its audit leaf and its event become true together.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,8 +35,11 @@ from cinefab.jobs.tables import brief as brief_table
 from cinefab.jobs.tables import job as job_table
 from cinefab.jobs.workshop import Model, Workshop
 from cinefab.store.facts import AuditLeaf, OutboxEvent, record_event, record_leaf
+from cinefab.store.sweeping import refuse_swept
 
 __all__ = ["BLOB", "Opened", "clips_card", "find_model", "open_job", "versions_of"]
+
+_BLOB_NAME: Final = re.compile(r"blob:([0-9a-f]{64})/")
 
 _HEADROOM: Final = 3
 """What is reserved without a budget, in estimates: room for a slower machine, voided if unused."""
@@ -79,6 +83,7 @@ def open_job(shop: Workshop, brief: Brief, *, base: Path, out: Path, requested_u
     digest = sha256_of(document.encode())
     with shop.recorder.db.write() as connection:
         _lock_brief(connection, shop, digest)
+        refuse_swept(connection, blobs_in(document), has=shop.blobs.has)
         brief_id = _brief_row(connection, shop, digest, document)
         unfinished = _find_unfinished(connection, shop, brief_id)
         if unfinished is not None:
@@ -108,6 +113,11 @@ def find_place(shop: Workshop, url: str, position: int) -> Place:
         raise BriefInvalid(
             field=f"deliver[{position}]", found=error.found, remedy=error.remedy
         ) from error
+
+
+def blobs_in(document: str) -> frozenset[Sha256]:
+    """Return the digests of the files that a stored brief names."""
+    return frozenset(Sha256(digest) for digest in _BLOB_NAME.findall(document))
 
 
 def find_model(shop: Workshop, brief: Brief) -> Model:

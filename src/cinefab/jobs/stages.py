@@ -8,6 +8,7 @@ stage can forget them.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from cinefab.core.brief import Brief
-from cinefab.core.canonical import Json
+from cinefab.core.canonical import Json, Sha256, canonical_json
 from cinefab.core.errors import Cancelled
 from cinefab.core.ids import JobId, LeaseId
 from cinefab.core.stage import Charge, Elapsed, TimeClass
@@ -37,6 +38,9 @@ from cinefab.record.commit import (
     nothing_else,
 )
 from cinefab.store.facts import AuditLeaf, OutboxEvent
+from cinefab.store.sweeping import refuse_swept
+
+_DIGEST: Final = re.compile(r"\b[0-9a-f]{64}\b")
 
 CPU: Final = "cpu-core"
 """The device class of this machine's own processors, one core a place."""
@@ -177,6 +181,7 @@ def _commit(
 ) -> CommittedStage:
     def also(connection: sa.Connection, made: tuple[Asset, ...]) -> None:
         _refuse_if_over(connection, order, ref)
+        refuse_swept(connection, _blobs_of(made), has=shop.blobs.has)
         output.also(connection, made)
 
     said: Json = {
@@ -197,6 +202,12 @@ def _commit(
         overrun=order.overrun,
         also=also,
     )
+
+
+def _blobs_of(made: tuple[Asset, ...]) -> set[Sha256]:
+    # A small picture of a segment, say, is no asset of its own: the segment's facts name it.
+    named = (_DIGEST.findall(canonical_json(asset.facts).decode()) for asset in made)
+    return {asset.sha256 for asset in made} | {Sha256(digest) for each in named for digest in each}
 
 
 def _give_up(shop: Workshop, lease: LeaseId, lost_us: DeviceUs) -> None:

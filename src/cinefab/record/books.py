@@ -11,6 +11,7 @@ from cinefab.core.ids import JobId, TenantId
 from cinefab.economics.check import LedgerCheck, check_ledger
 from cinefab.economics.findings import Finding
 from cinefab.economics.report import job_costs
+from cinefab.record.holdings import check_storage
 from cinefab.record.tables import stage
 from cinefab.store.schema import log_leaf
 
@@ -38,7 +39,14 @@ def check_books(connection: sa.Connection, *, tenant: TenantId) -> LedgerCheck:
         committed={(JobId(row.job_id), row.name) for row in stages},
     )
     said = {(row.job_id, row.name): row.cost_uusd for row in stages}
-    return replace(checked, findings=checked.findings + _misquoted(connection, tenant, said))
+    return replace(
+        checked,
+        findings=(
+            *checked.findings,
+            *_misquoted(connection, tenant, said),
+            *check_storage(connection, tenant=tenant),
+        ),
+    )
 
 
 def _misquoted(

@@ -9,8 +9,10 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import parse_qs, urlsplit
@@ -29,6 +31,18 @@ if TYPE_CHECKING:
 
 _Stamp: TypeAlias = tuple[int, int, int, int]
 """What changes when a file does: inode, size, and the times of its content and of its entry."""
+
+
+_DIGEST = re.compile("[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBlob:
+    """A blob as the store lists it: its size, and when it was written last."""
+
+    digest: Sha256
+    size_bytes: int
+    modified_us: int
 
 
 class Blobs:
@@ -107,6 +121,30 @@ class Blobs:
         except CredentialsInvalid:
             return False
         except OSError as error:
+            raise _unavailable(self.url, error) from error
+
+    def stored(self) -> Iterator[StoredBlob]:
+        """Yield every blob that is there, in no order; raise `StorageUnavailable`."""
+        try:
+            for page in obstore.list(self._store, prefix="sha256"):
+                for found in page:
+                    name = found["path"].rpartition("/")[2]
+                    if _DIGEST.fullmatch(name):
+                        modified_us = round(found["last_modified"].timestamp() * 1_000_000)
+                        yield StoredBlob(Sha256(name), found["size"], modified_us)
+        except ObstoreError as error:
+            raise _unavailable(self.url, error) from error
+
+    def delete(self, digest: Sha256) -> None:
+        """Take a blob away; that it is not there is fine. Only a sweep may, after condemning it."""
+        self._sound.pop(digest, None)
+        try:
+            obstore.delete(self._store, _name(digest))
+            if self._folder is None:
+                (self._cache / _name(digest)).unlink(missing_ok=True)
+        except FileNotFoundError:
+            return
+        except (ObstoreError, OSError) as error:
             raise _unavailable(self.url, error) from error
 
     def _write(self, digest: Sha256, put: Callable[[str], object]) -> None:

@@ -89,3 +89,19 @@ idempotency_key: Final = sa.Table(
     sqlite_autoincrement=True,
 )
 """Which job a create led to, so that sending it again leads to the same one."""
+
+swept_blob: Final = sa.Table(
+    "swept_blob",
+    METADATA,
+    row_id(),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("size_bytes", sa.BigInteger, nullable=False),
+    sa.Column("kept_as", sa.Text, nullable=False),
+    sa.Column("condemned_us", sa.BigInteger, nullable=False),
+    sa.Column("swept_us", sa.BigInteger),
+    sa.Index(None, "digest"),
+    sa.Index(None, "swept_us"),
+    sqlite_autoincrement=True,
+)
+"""Blobs that a sweep took away: condemned in the transaction that found nobody in need of them,
+and gone once `swept_us` is set. They belong to no tenant: equal bytes are one blob for all."""

@@ -1,4 +1,4 @@
--- revision 0006
+-- revision 0007
 CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
@@ -392,4 +392,37 @@ CREATE TABLE published_entry (
 	published_us BIGINT NOT NULL, 
 	CONSTRAINT uq_published_entry_tenant_id_place_path UNIQUE (tenant_id, place, path)
 );
-INSERT INTO alembic_version (version_num) VALUES ('0006');
+CREATE TABLE storage_period (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	tenant_id TEXT NOT NULL, 
+	from_us BIGINT NOT NULL, 
+	until_us BIGINT NOT NULL, 
+	byte_s BIGINT NOT NULL, 
+	nusd_per_gb_month BIGINT, 
+	cost_uusd BIGINT, 
+	carry BIGINT NOT NULL, 
+	created_us BIGINT NOT NULL, 
+	CONSTRAINT ck_storage_period_priced_is_costed CHECK ((cost_uusd IS NULL) = (nusd_per_gb_month IS NULL)), 
+	CONSTRAINT ck_storage_period_not_negative CHECK (byte_s >= 0 AND carry >= 0 AND cost_uusd >= 0), 
+	CONSTRAINT ck_storage_period_forward CHECK (until_us > from_us), 
+	CONSTRAINT uq_storage_period_tenant_id_from_us UNIQUE (tenant_id, from_us)
+);
+CREATE TABLE swept_blob (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	digest TEXT NOT NULL, 
+	size_bytes BIGINT NOT NULL, 
+	kept_as TEXT NOT NULL, 
+	condemned_us BIGINT NOT NULL, 
+	swept_us BIGINT
+);
+CREATE INDEX ix_swept_blob_digest ON swept_blob (digest);
+CREATE INDEX ix_swept_blob_swept_us ON swept_blob (swept_us);
+CREATE TABLE storage_line (
+	period_id INTEGER NOT NULL, 
+	kept_as TEXT NOT NULL, 
+	byte_s BIGINT NOT NULL, 
+	cost_uusd BIGINT, 
+	CONSTRAINT pk_storage_line PRIMARY KEY (period_id, kept_as), 
+	CONSTRAINT fk_storage_line_period_id_storage_period FOREIGN KEY(period_id) REFERENCES storage_period (id)
+);
+INSERT INTO alembic_version (version_num) VALUES ('0007');
