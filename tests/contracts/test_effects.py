@@ -30,7 +30,9 @@ SETTINGS: dict[str, list[dict[str, Any]]] = {
         {"lut": {"file": "look.cube"}},
     ],
     "interpolate": [{"factor": 2}, {"factor": 3}],
-    "overlay": [{"logo": "mark", "corner": "bottom-left", "width": 0.3, "opacity": 0.7}],
+    "overlay": [
+        {"logo": "mark", "corner": "bottom-left", "width": 0.3, "opacity": 0.7, "plate": True}
+    ],
     "sharpen": [{"amount": 1.2}, {}],
     "stabilise": [{"strength": 0.8, "margin": 0.08}],
     "upsample": [{"factor": 2}, {"factor": 3, "detail": 0.3}],

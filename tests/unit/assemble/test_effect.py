@@ -36,6 +36,7 @@ def test_what_is_left_out_has_the_schemas_default() -> None:
         "corner": "top-right",
         "width": 0.3,
         "opacity": 1,
+        "plate": False,
     }
 
 

@@ -13,6 +13,7 @@ from cinefab.assemble.effect import REFERENCE, EffectCard, EffectWork
 from cinefab.assemble.effects.layer import Layer, layer_of
 from cinefab.core.brief import Size
 from cinefab.core.effect import EffectNeed
+from cinefab.media.contrast import contrast_ratio
 from cinefab.media.frames import Frame, Mask, Rgb
 from cinefab.media.still import read_mask, read_png
 
@@ -20,6 +21,7 @@ _CORNERS: Final = ("top-left", "top-right", "bottom-left", "bottom-right", "cent
 _SAFE: Final = 0.05
 """Of each side: what lies further out may be cut off by a screen's edge."""
 _HEIGHT_MAX: Final = 0.5
+_ROOM: Final = 0.3  # of its shorter side, around a mark on a plate
 _GROUND_EVEN: Final = 10  # code values that paper may vary by
 _GROUND_NEAR, _GROUND_FAR = 12, 72  # from it: still paper, and surely ink
 
@@ -57,6 +59,11 @@ CARD: Final = EffectCard(
                 "default": 1,
                 "description": "Write a number from 0, unseen, to 1",
             },
+            "plate": {
+                "type": "boolean",
+                "default": False,
+                "description": "Write true to lay it on a plate of its own, where it would not be seen",
+            },
         },
     },
     neutral=None,
@@ -91,13 +98,21 @@ class Overlay:
             corner=settings.get("corner", "top-right"),
             share=float(settings.get("width", 0.12)),
             opacity=opacity,
+            plate=bool(settings.get("plate", False)),
         )
         for frame in frames:
             yield layer.over(frame)
 
 
 def _placed(
-    picture: Rgb, mask: Mask | None, size: Size, *, corner: str, share: float, opacity: float
+    picture: Rgb,
+    mask: Mask | None,
+    size: Size,
+    *,
+    corner: str,
+    share: float,
+    opacity: float,
+    plate: bool,
 ) -> Layer:
     cover = _without_ground(picture) if mask is None else mask.astype(np.float32) / 255
     x, y, columns, rows = cv2.boundingRect((cover > 0.03).astype(np.uint8))
@@ -107,9 +122,11 @@ def _placed(
     inked[..., :3] = picture / np.float32(255) * cover[..., None]
     inked[..., 3] = cover
     inked = inked[y : y + rows, x : x + columns]
+    around = 1 + 2 * _ROOM if plate else 1.0
     room_x, room_y = size.width * (1 - 2 * _SAFE), size.height * (1 - 2 * _SAFE)
     scale = min(
-        min(share * size.width, room_x) / columns, min(_HEIGHT_MAX * size.height, room_y) / rows
+        min(share * size.width, room_x / around) / columns,
+        min(_HEIGHT_MAX * size.height, room_y / around) / rows,
     )
     wanted = (max(1, round(columns * scale)), max(1, round(rows * scale)))
     # Premultiplied, or the colour of what is left out would bleed into the rim.
@@ -119,16 +136,35 @@ def _placed(
     )
     drawn = np.clip(drawn, 0, 1)
     cover = drawn[..., 3]
-    straight = np.clip(drawn[..., :3] / np.maximum(cover, np.float32(1e-4))[..., None], 0, 1)
-    left, top = _corner(corner, size, wanted)
+    straight: NDArray[np.float32] = np.clip(
+        drawn[..., :3] / np.maximum(cover, np.float32(1e-4))[..., None], 0, 1
+    ).astype(np.float32)
+    if plate:
+        straight, cover = _on_plate(straight, cover)
+    left, top = _corner(corner, size, (cover.shape[1], cover.shape[0]))
     return layer_of(
-        straight.astype(np.float32),
+        straight,
         cover * np.float32(opacity),
         left=left,
         top=top,
         width=size.width,
         height=size.height,
     )
+
+
+def _on_plate(
+    straight: NDArray[np.float32], cover: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the mark on black or white, whichever it can be told from better, with some room."""
+    own = np.average(straight.reshape(-1, 3), axis=0, weights=cover.reshape(-1) + 1e-6) * 255
+    colour = (int(own[0]), int(own[1]), int(own[2]))
+    black, white = (0, 0, 0), (255, 255, 255)
+    on_white = contrast_ratio(colour, white) > contrast_ratio(colour, black)
+    pad = max(2, round(min(cover.shape) * _ROOM))
+    ink = np.pad(cover, pad)[..., None]
+    mark = np.pad(straight, ((pad, pad), (pad, pad), (0, 0)))
+    laid = mark * ink + np.float32(1.0 if on_white else 0.0) * (1 - ink)
+    return laid.astype(np.float32), np.ones(ink.shape[:2], np.float32)
 
 
 def _corner(corner: str, size: Size, drawn: tuple[int, int]) -> tuple[int, int]:

@@ -74,6 +74,20 @@ def test_opacity_mixes_it_with_the_picture(logo: Path) -> None:
     assert np.abs(to_rgb(out)[90, 160].astype(int) - (145, 55, 60)).max() <= 4
 
 
+def test_a_plate_lets_it_be_seen_on_its_own_colour(logo: Path) -> None:
+    red = as_frame(np.full((180, 320, 3), (200, 20, 30), np.uint8))
+    settings = {"logo": "mark", "corner": "centre", "width": 0.25, "plate": True}
+
+    (out,) = run(Overlay(), [red], settings, size=SIZE, wanted_frames=1, pictures={"logo": logo})
+
+    rgb = to_rgb(out)
+    assert np.abs(rgb[90, 160].astype(int) - (200, 20, 30)).max() <= 4
+    white = rgb.min(axis=2) > 240
+    rows, columns = np.where(white.any(axis=1))[0], np.where(white.any(axis=0))[0]
+    assert rows[0] < 70 < 110 < rows[-1]
+    assert columns[0] < 120 < 200 < columns[-1]
+
+
 def test_a_mask_says_what_is_the_mark(logo: Path, tmp_path: Path) -> None:
     mask = tmp_path / "mask.png"
     cover = np.zeros((60, 120), np.uint8)
