@@ -67,6 +67,7 @@ def _sound(
                 "shot": line.shot,
                 "text": line.text,
                 "language": line.language,
+                "sha256": line.digest,
                 "start_ms": line.start_ms,
                 "length_ms": line.length_ms,
             }

@@ -240,7 +240,12 @@ def _labels(report: Report) -> dict[str, str]:
     heard = report["sound"]
     if heard is not None and heard["asset"] is not None:
         labels[heard["asset"]] = "sound mix"
-    return labels
+    lines = {each["sha256"]: each["shot"] + 1 for each in heard["lines"]} if heard else {}
+    return labels | {
+        entry["asset"]: f"line of shot {lines[entry['sha256']]}"
+        for entry in report["lineage"]
+        if entry["sha256"] in lines
+    }
 
 
 def _shots(report: Report) -> dict[str, int]:

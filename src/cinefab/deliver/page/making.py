@@ -23,7 +23,7 @@ _TICKS_MAX: Final = 6
 _TICK_STEPS_MS: Final = tuple(step * 10**power for power in range(1, 9) for step in (1, 2, 5))
 
 KNOWN_STAGES: Final = (
-    "ingest", "plan", "preview", "generate", "effect", "transition", "sound", "assemble", "review",
+    "ingest", "plan", "preview", "generate", "effect", "transition", "speak", "sound", "assemble", "review",
     "gate", "rungs", "package", "deliver",
 )  # fmt: skip
 """The stages that have a colour of their own; it is the same on every page."""

@@ -27,7 +27,7 @@ _OPEN_SHOTS_MAX: Final = 20
 """The table of a film with more shots than this is opened by whoever wants it, and in print."""
 
 _PICTURES, _WORDS, _PIECES, _UNDER = 20, 106, 130, 162
-_HEIGHT, _HEIGHT_HEARD = 190, 214
+_HEIGHT, _HEIGHT_HEARD = 190, 232
 
 
 def shot_pictures(report: Report, pictures: Mapping[int, str]) -> Html:
@@ -214,9 +214,10 @@ def _heard(report: Report, frames: int, fps: Fraction) -> list[Html]:
         block = tag(
             "svg",
             tag("rect", width="100%", height=20, class_="piece said"),
+            tag("text", line["text"], x=6, y=14),
             tag("title", f"spoken: {line['text']}"),
             x=percent(line["start_ms"] / length_ms),
-            y=_HEIGHT,
+            y=_HEIGHT + 21,
             width=percent(line["length_ms"] / length_ms),
             height=20,
         )

@@ -277,6 +277,7 @@ def test_sound_and_captions_are_told_and_drawn_to_scale(tmp_path: Path) -> None:
         "shot": 1,
         "text": "Good morning.",
         "language": "en",
+        "sha256": "6" * 64,
         "start_ms": 1200,
         "length_ms": 500,
     }
@@ -297,7 +298,7 @@ def test_sound_and_captions_are_told_and_drawn_to_scale(tmp_path: Path) -> None:
 
     for words in ("warm, 92 beats a minute", "−15.9 LUFS, ordered −16.0 LUFS", "−1.0 dBTP"):
         assert words in page.words
-    assert page.words.count("Good morning.") == 3
+    assert page.words.count("Good morning.") == 4
     drawn = [each for each in page.all("svg") if each.get("x") == "60.0000%"]
     assert [each["width"] for each in drawn] == ["25.0000%"]
 
