@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cinefab.deliver.page.markup import Html, join, said, tag
@@ -33,6 +33,7 @@ def test_adding_markup_to_text_makes_text_that_is_escaped_again() -> None:
     assert join(glued) == "hello &lt;b&gt;x&lt;/b&gt;"
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_no_text_ever_opens_an_element(text: str) -> None:
     built = said(text, title=text)
