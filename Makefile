@@ -45,6 +45,7 @@ bench: $(VENV)/.core
 	$(BIN)/python bench/review.py
 	$(BIN)/python bench/defects.py
 	$(BIN)/python bench/effects.py
+	$(BIN)/python bench/ingest.py
 	$(BIN)/python bench/ledger.py
 	$(BIN)/python bench/provenance.py
 	$(BIN)/python bench/report.py

@@ -81,6 +81,17 @@ def test_a_film_and_a_sound_are_made_anew_once_and_kept_with_their_figures(studi
     loudness = json.loads(song.facts)["loudness"]
     assert abs(loudness["integrated_clu"] + 1_115) <= 20
     assert abs(loudness["true_peak_cdb"] + 1_046) <= 10
+    media = {each["name"]: each["media"] for each in report["references"]}
+    assert media["song"]["kind"] == "sound"
+    assert media["song"]["transcript"]["state"] == "unavailable"
+    assert media["song"]["transcript"]["reason"]
+    assert 100 <= len(media["song"]["waveform"]) <= 400
+    assert 290 <= max(media["song"]["waveform"]) <= 310
+    assert media["clip"]["tracks"] == [
+        {"kind": "video", "codec": "h264"},
+        {"kind": "audio", "codec": "aac"},
+    ]
+    assert media["clip"]["turned"] == 90
 
 
 def test_a_film_of_ours_is_read_with_its_credentials_and_its_shots(studio: Studio) -> None:
@@ -100,22 +111,6 @@ def test_a_film_of_ours_is_read_with_its_credentials_and_its_shots(studio: Studi
     assert abs(media["shots"][2]["first"] - 96) <= 3
     assert len(media["keyframes"]) == 3
     assert len(media["thumbnail"]) == 64
-
-
-def test_what_is_heard_is_described_and_says_that_it_has_no_transcript(studio: Studio) -> None:
-    report = studio.make(studio.brief(BRIEF))
-
-    media = {each["name"]: each["media"] for each in report["references"]}
-    assert media["song"]["kind"] == "sound"
-    assert media["song"]["transcript"]["state"] == "unavailable"
-    assert media["song"]["transcript"]["reason"]
-    assert 100 <= len(media["song"]["waveform"]) <= 400
-    assert 290 <= max(media["song"]["waveform"]) <= 310
-    assert media["clip"]["tracks"] == [
-        {"kind": "video", "codec": "h264"},
-        {"kind": "audio", "codec": "aac"},
-    ]
-    assert media["clip"]["turned"] == 90
 
 
 def test_a_sound_that_a_shot_would_show_is_refused_with_the_place(studio: Studio) -> None:

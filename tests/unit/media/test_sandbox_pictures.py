@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import struct
+import subprocess
+import sys
 import zlib
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -309,3 +311,14 @@ def test_an_honest_answer_of_that_shape_is_believed(sandbox: Sandbox) -> None:
 
 def answered(sandbox: Sandbox, answer: bytes) -> SandboxResult:
     return sandbox.run("cinefab.media.sandbox.probes:answer_raw", answer)
+
+
+def test_pictures_are_decoded_without_loading_what_films_need() -> None:
+    program = (
+        "import sys, cinefab.media.sandbox.picture_task as task; task.warm_up(); "
+        "sys.exit('av' in sys.modules)"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program], check=False)
+
+    assert done.returncode == 0
