@@ -7,9 +7,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
 
-from cinefab.assemble.sound.loudness import loudness_of
-from cinefab.assemble.sound.mastering import Raw, find_level, mastered, peak_of
+from cinefab.assemble.sound.mastering import Raw, find_level, mastered, measured
 from cinefab.assemble.sound.mixing import Mix, mixed
+from cinefab.assemble.sound.samples import in_blocks
 from cinefab.assemble.sound.speech import Line, line_at
 from cinefab.assemble.sound.timeline import timeline_of
 from cinefab.core.brief import TransitionKind
@@ -39,12 +39,12 @@ def make_sound(argument: Mapping[str, Any], _report: Callable[[Json], None]) -> 
     scratch = kept.with_suffix(".raw")
     try:
         raw = Raw(scratch, mixed(_mix(argument)))
-        ceiling_db, peak_dbtp = _CEILING_DB, 0.0
+        ceiling_db, heard_lufs, peak_dbtp = _CEILING_DB, 0.0, 0.0
         for _ in range(_ATTEMPTS):
             level = find_level(raw, lufs=lufs, ceiling_db=ceiling_db)
             kept_bytes = write_flac(mastered(raw, level), kept)
             track_bytes = write_aac(kept, track)
-            peak_dbtp = peak_of(read_sound(track))
+            heard_lufs, peak_dbtp = measured(in_blocks(read_sound(track)))
             if peak_dbtp <= PEAK_MAX_DBTP - _SPARE_DB:
                 break
             ceiling_db -= peak_dbtp - PEAK_MAX_DBTP + 2 * _SPARE_DB
@@ -60,7 +60,7 @@ def make_sound(argument: Mapping[str, Any], _report: Callable[[Json], None]) -> 
         "kept_bytes": kept_bytes,
         "track_bytes": track_bytes,
         "samples": raw.samples,
-        "lufs_hundredths": round(100 * loudness_of(read_sound(track))),
+        "lufs_hundredths": round(100 * heard_lufs),
         "peak_hundredths": round(100 * peak_dbtp),
     }
 

@@ -20,7 +20,7 @@ _HOP: Final = SAMPLE_RATE // 10
 _HOPS_A_BLOCK: Final = 4  # 400 ms, each beginning 100 ms after the one before
 _RELATIVE_GATE_LU: Final = -10.0
 _OFFSET_LUFS: Final = -0.691
-_RESPONSE: Final = 16_384
+_RESPONSE: Final = 4_864  # a tenth of a second: the high-pass has decayed to a millionth
 
 
 class LoudnessMeter:

@@ -16,7 +16,7 @@ from cinefab.assemble.sound.limiter import MARGIN, limited, true_peak
 from cinefab.assemble.sound.loudness import SILENT_LUFS, LoudnessMeter
 from cinefab.assemble.sound.samples import BLOCK, Samples, gain, silence
 
-TOLERANCE_LU: Final = 0.1
+TOLERANCE_LU: Final = 0.2
 """How near the loudness is brought to what was ordered; the order allows 0.5."""
 
 PASSES_MAX: Final = 6
@@ -89,6 +89,19 @@ def _passed(raw: Raw, level: Level) -> Iterator[tuple[Samples, bool]]:
         block = limited(stretch, ceiling_db=level.ceiling_db)
         # `limited` lends a view of what it leaves as it is.
         yield block, block.base is not stretch
+
+
+def measured(blocks: Iterable[Samples]) -> tuple[float, float]:
+    """Return the loudness of `blocks` in LUFS, and their true peak in dBTP."""
+    meter = LoudnessMeter()
+
+    def metered() -> Iterator[Samples]:
+        for block in blocks:
+            meter.feed(block)
+            yield block
+
+    peak_dbtp = peak_of(metered())
+    return meter.lufs(), peak_dbtp
 
 
 def peak_of(blocks: Iterable[Samples]) -> float:
