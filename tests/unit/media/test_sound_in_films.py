@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from browser import browser, find_browser
 from heard import samples
 
 from cinefab.core.brief import Quality, Size
@@ -106,3 +108,29 @@ def test_what_holds_no_sound_is_named(piece: Path, tmp_path: Path) -> None:
     (tmp_path / "noise.flac").write_bytes(b"no such thing" * 100)
     with pytest.raises(ContractMismatch, match=r"noise\.flac"):
         list(read_sound(tmp_path / "noise.flac"))
+
+
+def test_chromium_hears_a_click_at_its_sample(tmp_path: Path) -> None:
+    if find_browser() is None:
+        pytest.skip("Chromium is not installed: tools/need-chromium")
+    fps = Fraction(24)
+    grey = (np.full((SIZE.height * 3 // 2, SIZE.width), 90, np.uint8) for _ in range(48))
+    settings = settings_for(Quality.FINAL, Part.BODY)
+    encode(grey, tmp_path / "piece.mp4", size=SIZE, fps=fps, settings=settings)
+    sound = clicks(tmp_path / "clicks.m4a", length=96_000, at=[48_000])
+    join([tmp_path / "piece.mp4"], tmp_path / "film.mp4", fps=fps, sound=sound)
+    film = base64.b64encode((tmp_path / "film.mp4").read_bytes()).decode()
+    (tmp_path / "page.html").write_text("<body>a page</body>")
+
+    with browser() as page:
+        page.open((tmp_path / "page.html").as_uri())
+        at = page.run(
+            f"""(async () => {{
+              const bytes = Uint8Array.from(atob("{film}"), c => c.charCodeAt(0));
+              const context = new OfflineAudioContext(2, 96000, 48000);
+              const heard = (await context.decodeAudioData(bytes.buffer)).getChannelData(0);
+              return heard.reduce((best, v, i) => Math.abs(v) > Math.abs(heard[best]) ? i : best, 0);
+            }})()"""
+        )
+
+    assert abs(at - 48_000) <= 1
