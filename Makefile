@@ -50,6 +50,8 @@ bench: $(VENV)/.core
 	$(BIN)/python bench/provenance.py
 	$(BIN)/python bench/sound.py
 	$(BIN)/python bench/report.py
+	$(BIN)/python bench/ladder.py
+	$(BIN)/python bench/memory.py
 
 lock:
 	requirements/lock
