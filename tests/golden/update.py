@@ -18,6 +18,7 @@ from cinefab.generate.backend import DeviceNeed, Limits, ModelCard, TrainingSet
 from cinefab.generate.plan import make_plan, plan_document
 from cinefab.generate.timeline import timeline_of
 from cinefab.ingest.brief import brief_document, brief_schema, load_brief
+from cinefab.ingest.template import template_schema
 
 HERE = Path(__file__).resolve().parent
 EXAMPLES = HERE.parent.parent / "examples"
@@ -42,9 +43,16 @@ VERSIONS = Versions(model="procedural@1", machine="golden", encoder="golden", co
 
 def golden_texts() -> dict[str, str]:
     """Return the text of every golden file by its name."""
-    cases = {path.stem: load_brief(path, now_us=NOW_US) for path in EXAMPLES.glob("*.yaml")}
+    cases = {
+        path.stem: load_brief(path, now_us=NOW_US)
+        for path in EXAMPLES.glob("*.yaml")
+        if "\ntemplate:" not in path.read_text(encoding="utf-8")
+    }
     cases["ntsc-short-shots"] = _ntsc_short_shots()
-    texts = {"brief.schema.json": _pretty(brief_schema())}
+    texts = {
+        "brief.schema.json": _pretty(brief_schema()),
+        "template.schema.json": _pretty(template_schema()),
+    }
     for name, brief in sorted(cases.items()):
         plan = make_plan(
             brief,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -35,6 +35,7 @@ from cinefab.engine.durable import Durable, Status
 from cinefab.engine.heartbeat import Heartbeat
 from cinefab.engine.system_database import system_url_for
 from cinefab.engine.wire import Fault
+from cinefab.ingest.brief import WrittenBrief
 from cinefab.ingest.fetch import Fetcher
 from cinefab.jobs.cancelling import cancel_job, fail_job, failure_of
 from cinefab.jobs.caretaking import Caretaker, is_made_elsewhere
@@ -44,6 +45,7 @@ from cinefab.jobs.film import WORKFLOW, register_film
 from cinefab.jobs.gating import decide, expire_overdue, find_waiting, waiting_items
 from cinefab.jobs.report import build_report
 from cinefab.jobs.rounds import current_workflow, load_order
+from cinefab.jobs.sending_back import send_back
 from cinefab.jobs.stages import CPU
 from cinefab.jobs.status import ENDED, JobStatus, find_status
 from cinefab.jobs.workshop import (
@@ -125,10 +127,11 @@ class Studio:
         base: Path,
         requested_us: int,
         stop: threading.Event | None = None,
+        written: WrittenBrief | None = None,
     ) -> Mapping[str, Any]:
         """Make the film that `brief` asks for; return the job's report.
 
-        The brief's files are relative to `base`. Control-C, or `stop` being set, cancels the job,
+        The brief's files are relative to `base`; `written` is what it was read from. Control-C, or `stop` being set, cancels the job,
         unless another worker makes it: then `Cancelled` is raised and the job goes on. Raises
         `BriefInvalid`, `BudgetTooSmall` or `StorageUnavailable` before there is a job; after
         that, failures are in the report, but for `StorageUnavailable` while the database is away
@@ -143,6 +146,7 @@ class Studio:
             base=base,
             out=self.settings.out,
             requested_us=requested_us,
+            written=written,
         )
         try:
             if opened.resumed:
@@ -177,6 +181,26 @@ class Studio:
         self._end_overdue()
         item = find_waiting(self.shop, subject)
         made = decide(self.shop, item, choice, by=self.shop.principal, reason=reason)
+        self._report(item.job)
+        return item, made
+
+    def send_back(
+        self, subject: str, *, reason: str, changes: Sequence[str], shots: Sequence[int]
+    ) -> tuple[Item, Decision]:
+        """Have a film that waits made again, changed; what is not affected is reused.
+
+        Raises as `decide` does, and `BriefInvalid` or `BudgetTooSmall` for the changes.
+        """
+        self._end_overdue()
+        item = find_waiting(self.shop, subject)
+        made = send_back(
+            self.shop,
+            item,
+            by=self.shop.principal,
+            reason=reason,
+            changes=changes,
+            shots=shots,
+        )
         self._report(item.job)
         return item, made
 

@@ -20,12 +20,17 @@ from cinefab.core.errors import Cancelled
 @click.argument("brief", required=False, type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="The folder for films (out).")
 @click.option(
-    "--set", "overrides", multiple=True, metavar="K=V", help="Change a field of the brief."
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="K=V",
+    help="Change a field of the brief, or fill a slot of the template.",
 )
 @click.option("--db", help="Database URL: sqlite:///FILE or postgresql://…")
 @click.option("--blobs", help="Blob URL: file:///FOLDER or s3://BUCKET/PREFIX?endpoint=…")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of a brief, and make nothing.")
+@click.option("--template-schema", is_flag=True, help="The same of a template.")
 @reports_errors
 def make(
     brief: Path | None,
@@ -36,8 +41,9 @@ def make(
     blobs: str | None,
     as_json: bool,
     schema: bool,
+    template_schema: bool,
 ) -> None:
-    """Make the film that BRIEF (YAML or JSON) asks for.
+    """Make the film that BRIEF, or a template that --set fills, asks for (YAML or JSON).
 
     Run again after a crash, it goes on where it stopped. Control-C cancels the job and gives
     back what it had reserved.
@@ -49,6 +55,11 @@ def make(
         from cinefab.ingest.brief import brief_schema  # noqa: PLC0415 - one answer, no studio
 
         print_json(brief_schema())
+        return
+    if template_schema:
+        from cinefab.ingest import template  # noqa: PLC0415 - one answer, no studio
+
+        print_json(template.template_schema())
         return
     if brief is None:
         raise click.UsageError("Name the brief to make, or ask for its --schema.")
@@ -103,10 +114,11 @@ def _make_brief(
         from cinefab.app.settings import load_settings  # noqa: PLC0415 - as above
         from cinefab.app.warmth import Warmth  # noqa: PLC0415 - as above
         from cinefab.core.clock import SystemClock  # noqa: PLC0415 - as above
-        from cinefab.ingest.brief import load_brief  # noqa: PLC0415 - as above
+        from cinefab.ingest.brief import load_written  # noqa: PLC0415 - as above
 
         requested_us = process_started_us()
-        wanted = load_brief(brief, now_us=SystemClock().now_us(), overrides=overrides)
+        written = load_written(brief, now_us=SystemClock().now_us(), overrides=overrides)
+        wanted = written.brief
         settings = load_settings({"db": db, "blobs": blobs, "out": out})
         warmth = Warmth(settings)
         if not was_made(settings, wanted):
@@ -130,6 +142,7 @@ def _make_brief(
                 base=brief.absolute().parent,
                 requested_us=requested_us,
                 stop=stop,
+                written=written,
             )
     if report["status"] == "delivered":
         note_made(settings, wanted)

@@ -103,6 +103,40 @@ def reject(subject: str, *, reason: str, db: str | None, blobs: str | None, as_j
     _show_decision(made, as_json=as_json)
 
 
+@review.command("send-back")
+@_answers
+@_LEAVE
+@click.option("--reason", required=True, help="What is to be different.")
+@click.option("--set", "changes", multiple=True, metavar="K=V", help="Change a field of the brief.")
+@click.option("--seed", type=click.IntRange(min=0), help="Another seed for the whole film.")
+@click.option(
+    "--shot", "shots", multiple=True, type=click.IntRange(min=0), help="Another seed for this shot."
+)
+@reports_errors
+def send_back(
+    subject: str,
+    *,
+    reason: str,
+    changes: tuple[str, ...],
+    seed: int | None,
+    shots: tuple[int, ...],
+    db: str | None,
+    blobs: str | None,
+    leave: bool,
+    as_json: bool,
+) -> None:
+    """Have a film that waits made again, changed; what is not affected is reused.
+
+    Exits with 5 when it waits again.
+    """
+    wanted = changes if seed is None else (*changes, f"seed={seed}")
+
+    def answer(studio: Studio) -> tuple[Item, Decision]:
+        return studio.send_back(subject, reason=reason, changes=wanted, shots=shots)
+
+    _answer_and_go_on(answer, db=db, blobs=blobs, leave=leave, as_json=as_json)
+
+
 def _answer_and_go_on(
     answer: Callable[[Studio], tuple[Item, Decision]],
     *,

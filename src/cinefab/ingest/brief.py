@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -33,6 +33,7 @@ from cinefab.core.brief import (
     Size,
     Transition,
 )
+from cinefab.core.canonical import Json
 from cinefab.core.clock import iso_utc
 from cinefab.core.effect import with_files
 from cinefab.core.errors import BriefInvalid
@@ -51,7 +52,7 @@ from cinefab.ingest.brief_schema import (
     ShotDocument,
     brief_schema,
 )
-from cinefab.ingest.brief_text import TEXT_BYTES_MAX, read_document
+from cinefab.ingest.brief_text import TEXT_BYTES_MAX, Value, read_document, write_value
 
 __all__ = ["brief_document", "brief_from_document", "brief_schema", "load_brief", "parse_brief"]
 
@@ -68,6 +69,56 @@ def parse_brief(text: str, *, origin: str, now_us: int, overrides: Sequence[str]
     `BriefInvalid`.
     """
     document = apply_overrides(read_document(text, origin=origin), overrides, origin=origin)
+    return _parsed(document, origin=origin, now_us=now_us)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrittenBrief:
+    """A brief with what it was read from: its text as JSON, and the folder of its files.
+
+    `template` is what a job remembers of the template that it was filled into, if one was;
+    `checks` are those that the template insists on.
+    """
+
+    brief: Brief
+    text: str
+    folder: Path
+    template: Json = None
+    checks: tuple[str, ...] = ()
+
+
+def load_written(path: Path, *, now_us: int, overrides: Sequence[str] = ()) -> WrittenBrief:
+    """Return the brief in the file at `path`, or the one that the template there is filled into.
+
+    Of a template, `overrides` fill slots and set nothing else. Raises as `load_brief` does.
+    """
+    origin, folder = str(path), path.resolve().parent
+    document = read_document(_text_of(path), origin=origin)
+    template: Json = None
+    checks: tuple[str, ...] = ()
+    if "template" in document:
+        # Most films come from a brief, and load nothing of this.
+        from cinefab.ingest.template import fill  # noqa: PLC0415 - see above
+
+        filled = fill(document, overrides, origin=origin, folder=folder)
+        document, template, checks = filled.brief, filled.record, filled.checks
+    else:
+        document = apply_overrides(document, overrides, origin=origin)
+    text = write_value(document)
+    brief = _located(_parsed(document, origin=origin, now_us=now_us), folder)
+    return WrittenBrief(brief=brief, text=text, folder=folder, template=template, checks=checks)
+
+
+def rewrite(text: str, *, folder: Path, now_us: int, overrides: Sequence[str] = ()) -> WrittenBrief:
+    """Return a brief from text that was kept, with changes; raise `BriefInvalid`."""
+    origin = "that was kept"
+    document = apply_overrides(read_document(text, origin=origin), overrides, origin=origin)
+    kept = write_value(document)
+    brief = _located(_parsed(document, origin=origin, now_us=now_us), folder)
+    return WrittenBrief(brief=brief, text=kept, folder=folder)
+
+
+def _parsed(document: dict[str, Value], *, origin: str, now_us: int) -> Brief:
     try:
         written = BriefDocument.model_validate(document)
     except ValidationError as error:
@@ -84,9 +135,10 @@ def load_brief(path: Path, *, now_us: int, overrides: Sequence[str] = ()) -> Bri
     the process runs, those in `overrides` included. Raises `BriefInvalid`, also for a file that
     cannot be read.
     """
-    brief = parse_brief(_text_of(path), origin=str(path), now_us=now_us, overrides=overrides)
-    folder = path.resolve().parent
+    return load_written(path, now_us=now_us, overrides=overrides).brief
 
+
+def _located(brief: Brief, folder: Path) -> Brief:
     def located(location: str) -> str:
         return location if "://" in location else str(folder / location)
 

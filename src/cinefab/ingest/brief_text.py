@@ -53,6 +53,23 @@ def read_value(text: str, *, origin: str) -> Value:
     return _tidy(_read(text, origin=origin), origin=origin)
 
 
+def write_value(value: Value) -> str:
+    """Return `value` as JSON that is read back exactly: numbers keep all of their digits."""
+    match value:
+        case Decimal():
+            return f"{value:f}" if abs(value.adjusted()) < 18 else str(value)
+        case dict():
+            fields = (
+                f"{json.dumps(key, ensure_ascii=False)}:{write_value(each)}"
+                for key, each in value.items()
+            )
+            return f"{{{','.join(fields)}}}"
+        case list():
+            return f"[{','.join(write_value(each) for each in value)}]"
+        case _:
+            return json.dumps(value, ensure_ascii=False)
+
+
 def describe(value: object) -> str:
     """Return what `value` is, in words for a person: `text 'abc'`, `an empty list`, `nothing`."""
     match value:

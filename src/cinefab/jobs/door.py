@@ -7,8 +7,9 @@ its audit leaf and its event become true together.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -19,14 +20,19 @@ from cinefab.core.brief import Brief, Reference
 from cinefab.core.canonical import Json, Sha256, canonical_json, sha256_of
 from cinefab.core.errors import BriefInvalid, BudgetTooSmall
 from cinefab.core.ids import JobId
-from cinefab.core.plan import MediaKind, PreparedReference, Versions
+from cinefab.core.plan import MediaKind, Plan, PreparedReference, Versions
 from cinefab.core.units import Uusd
 from cinefab.deliver.places import Place, PlaceRefused
 from cinefab.economics.ledger import reserve
 from cinefab.generate.backend import ModelCard
 from cinefab.generate.plan import CLIPS, estimate_uusd, make_plan
 from cinefab.generate.storyboard import expand
-from cinefab.ingest.brief import brief_document
+from cinefab.ingest.brief import (
+    WrittenBrief,
+    brief_document,
+    brief_from_document,
+    rewrite,
+)
 from cinefab.jobs.clips import check_clips
 from cinefab.jobs.effects import BLOB, chain_of, check_files, with_effect_files
 from cinefab.jobs.stages import CPU
@@ -60,15 +66,26 @@ class Opened:
     out: Path
 
 
-def open_job(shop: Workshop, brief: Brief, *, base: Path, out: Path, requested_us: int) -> Opened:
+def open_job(
+    shop: Workshop,
+    brief: Brief,
+    *,
+    base: Path,
+    out: Path,
+    requested_us: int,
+    written: WrittenBrief | None = None,
+) -> Opened:
     """Check the brief, reserve its budget and write its job; or find the unfinished one.
 
-    `base` is the folder that the brief's files are relative to, `out` where films are put.
+    `base` is the folder that the brief's files are relative to, `out` where films are put;
+    `written` is what the brief was read from, for changes later, and its template.
     Raises `BriefInvalid`, `ReferenceRefused`, `BudgetTooSmall` or `StorageUnavailable`; none of
     them leaves a job, a reservation or an asset behind.
     """
     model = find_model(shop, brief)
     _check_places(shop, brief)
+    if written is not None:
+        _check_checks(shop, written.checks)
     wanted = expand(brief)
     if any(shot.voice for shot in wanted.shots):
         from cinefab.jobs.speaking import check_lines  # noqa: PLC0415 - most films say nothing
@@ -88,16 +105,115 @@ def open_job(shop: Workshop, brief: Brief, *, base: Path, out: Path, requested_u
         unfinished = _find_unfinished(connection, shop, brief_id)
         if unfinished is not None:
             return unfinished
-        job = _insert_job(connection, shop, brief_id, wanted, out=out, requested_us=requested_us)
+        job = _insert_job(
+            connection, shop, brief_id, wanted, out=out, requested_us=requested_us, written=written
+        )
         now_us = shop.recorder.clock.now_us()
         if amount is not None:
             reserve(connection, tenant=shop.tenant, job=job, amount=amount, key=job, now_us=now_us)
-        said: Json = {"brief": digest, "title": wanted.title, "reserved_uusd": amount}
+        said: Json = {
+            "brief": digest,
+            "title": wanted.title,
+            "reserved_uusd": amount,
+            **(
+                {}
+                if written is None or written.template is None
+                else {"template": written.template}
+            ),
+        }
         leaf = AuditLeaf(kind="job.created", subject=job, body=said)
         event = OutboxEvent(kind="job.created", subject=job, body=said)
         record_leaf(connection, leaf, tenant=shop.tenant, now_us=now_us)
         record_event(connection, event, tenant=shop.tenant, now_us=now_us)
     return Opened(job=job, resumed=False, out=out.absolute() / job)
+
+
+def revise_brief(
+    shop: Workshop,
+    kept: Brief,
+    *,
+    text: str | None,
+    folder: Path,
+    changes: Sequence[str],
+    reseed: Mapping[int, int],
+) -> tuple[Brief, str | None]:
+    """Return a job's brief with changes, and its text: `path=value` as `--set` takes them.
+
+    `reseed` gives shots another seed. What the changes leave alone stays as it was kept, files
+    included: only those that a change names are read again, from `folder` where they are relative.
+    Raises `BriefInvalid` and `ReferenceRefused`.
+    """
+    revised, written = kept, text
+    if changes:
+        if text is None:
+            raise BriefInvalid(
+                attempted="change the brief",
+                field=changes[0].partition("=")[0],
+                found="the job was not ordered by a document",
+                remedy="Give shots another seed, or order it anew.",
+            )
+        now_us = shop.recorder.clock.now_us()
+        before = rewrite(text, folder=folder, now_us=now_us)
+        after = rewrite(text, folder=folder, now_us=now_us, overrides=changes)
+        merged = _merged(
+            brief_document(kept),
+            brief_document(expand(before.brief)),
+            brief_document(expand(after.brief)),
+        )
+        revised = _with_files_as_blobs(shop, brief_from_document(merged), folder)
+        revised, written = replace(revised, deadline_us=None), after.text
+    for index in reseed:
+        if index >= len(revised.shots):
+            raise BriefInvalid(
+                attempted="change the brief",
+                field=f"shots[{index}]",
+                found=f"the film has {len(revised.shots)} shots",
+                remedy="Count them from 0.",
+            )
+    shots = tuple(
+        replace(shot, seed=reseed[i]) if i in reseed else shot
+        for i, shot in enumerate(revised.shots)
+    )
+    revised = replace(revised, shots=shots)
+    find_model(shop, revised)
+    check_files(shop, revised)
+    check_clips(shop, revised)
+    return revised, written
+
+
+def record_brief(connection: sa.Connection, shop: Workshop, brief: Brief) -> int:
+    """Write a brief whose files are blobs, unless it is known; return its row's id."""
+    document = canonical_json(brief_document(brief)).decode()
+    digest = sha256_of(document.encode())
+    _lock_brief(connection, shop, digest)
+    return _brief_row(connection, shop, digest, document)
+
+
+def _merged(kept: Json, before: Json, after: Json) -> Json:
+    # What was kept differs from what was written: its files are blobs. So only what differs between
+    # the two ways of writing it is taken from the newer one.
+    if before == after:
+        return kept
+    if isinstance(kept, Mapping) and isinstance(before, Mapping) and isinstance(after, Mapping):
+        return {
+            name: _merged(kept.get(name), before.get(name), each) for name, each in after.items()
+        }
+    if isinstance(kept, list) and isinstance(before, list) and isinstance(after, list):
+        if len(kept) == len(before) == len(after):
+            return [_merged(*each) for each in zip(kept, before, after, strict=True)]
+        return after
+    return after
+
+
+def _check_checks(shop: Workshop, wanted: Sequence[str]) -> None:
+    missing = sorted(set(wanted) - {check.name for check in shop.checks})
+    if missing:
+        raise BriefInvalid(
+            attempted="fill the template",
+            field="template.guardrails.checks",
+            found=f"the check {missing[0]!r} is not installed",
+            remedy="Install its plug-in: the template lets nothing pass without it.",
+        )
 
 
 def _check_places(shop: Workshop, brief: Brief) -> None:
@@ -143,8 +259,25 @@ def versions_of(shop: Workshop, model: Model) -> Versions:
     return Versions(model=model.card.ref, machine=shop.machine, encoder=shop.encoder, contract=1)
 
 
-def _amount_to_reserve(shop: Workshop, brief: Brief, model: Model) -> Uusd | None:
-    plan = make_plan(
+def estimate_changes(shop: Workshop, kept: Brief, revised: Brief) -> Uusd | None:
+    """Return what the takes are estimated at that a revised brief needs and the kept one did not.
+
+    None where the device has no price.
+    """
+    before = _rough_plan(shop, kept, find_model(shop, kept))
+    made = {segment.key for shot in before.shots for segment in shot.segments}
+    after = _rough_plan(shop, revised, find_model(shop, revised))
+    prices = [
+        segment.estimate_uusd
+        for shot in after.shots
+        for segment in shot.segments
+        if segment.key not in made
+    ]
+    return None if None in prices else Uusd(sum(each or 0 for each in prices))
+
+
+def _rough_plan(shop: Workshop, brief: Brief, model: Model) -> Plan:
+    return make_plan(
         brief,
         references=[_stand_in(reference, brief) for reference in brief.references],
         card=model.card,
@@ -155,7 +288,10 @@ def _amount_to_reserve(shop: Workshop, brief: Brief, model: Model) -> Uusd | Non
         chain_of=chain_of(shop, brief, burn=brief.captions is not None and brief.captions.burn),
         clips=clips_card(shop),
     )
-    estimate = estimate_uusd(plan)
+
+
+def _amount_to_reserve(shop: Workshop, brief: Brief, model: Model) -> Uusd | None:
+    estimate = estimate_uusd(_rough_plan(shop, brief, model))
     if estimate is None and brief.budget_uusd is not None:
         raise BudgetTooSmall(
             attempted=f"make {brief.title!r} within ${brief.budget_uusd / 1_000_000:.6f}",
@@ -178,7 +314,7 @@ def _amount_to_reserve(shop: Workshop, brief: Brief, model: Model) -> Uusd | Non
 def _stand_in(reference: Reference, brief: Brief) -> PreparedReference:
     # An estimate depends on no pixel, so it can be had before the reference is read. What is shown
     # as a clip is taken to be a video, as long as it is asked to be.
-    nothing = Sha256("0" * 64)
+    nothing = sha256_of(reference.location.encode())
     is_clip = any(shot.clip and shot.clip.reference == reference.name for shot in brief.shots)
     return PreparedReference(
         name=reference.name,
@@ -268,6 +404,10 @@ def _find_unfinished(connection: sa.Connection, shop: Workshop, brief_id: int) -
     return Opened(job=JobId(row.public_id), resumed=True, out=Path(row.out))
 
 
+def _written_down(written: WrittenBrief) -> str:
+    return json.dumps({"folder": str(written.folder), "text": written.text}, ensure_ascii=False)
+
+
 def _insert_job(
     connection: sa.Connection,
     shop: Workshop,
@@ -276,6 +416,7 @@ def _insert_job(
     *,
     out: Path,
     requested_us: int,
+    written: WrittenBrief | None,
 ) -> JobId:
     job = JobId(shop.recorder.ids.new("job"))
     connection.execute(
@@ -288,6 +429,10 @@ def _insert_job(
             out=str(out.absolute() / job),
             requested_us=requested_us,
             deadline_us=wanted.deadline_us,
+            written=None if written is None else _written_down(written),
+            template=None
+            if written is None or written.template is None
+            else canonical_json(written.template).decode(),
             created_us=shop.recorder.clock.now_us(),
         )
     )

@@ -89,6 +89,7 @@ def build_report(shop: Workshop, job: JobId) -> dict[str, Any]:
             "yield": _yield(shop, connection, job, row.status, plan),
             "verdict": _verdict(connection, shop, plan, stages),
             **_asked(connection, shop, job),
+            **({} if row.template is None else {"template": json.loads(row.template)}),
             **origin_of(shop, connection, stages, released),
             "notes": [] if plan is None else list(plan.notes),
         }
