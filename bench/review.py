@@ -95,6 +95,7 @@ def _measured(folder: Path, repeat: int) -> dict[str, float]:
                 "frames": SHOT_FRAMES * len(asked),
                 "thresholds": DEFAULTS.as_dict(),
                 "looks": looks,
+                "mix": None,
                 "pieces": [
                     {"figures": each, "ordered": ordered_document(what)}
                     for each, what in zip(seen, ordered, strict=True)

@@ -17,11 +17,13 @@ from cinefab.core.ids import AssetId
 from cinefab.core.plan import Plan
 from cinefab.core.stage import Content, Lineage, Relation
 from cinefab.core.verdict import NeedsPerson, Passed, Refused
+from cinefab.generate.segments import find_segments
 from cinefab.jobs.generating import edges_by_weight
 from cinefab.jobs.ordered import ordered_of
 from cinefab.jobs.report import verdict_document
 from cinefab.jobs.stages import Order, StageOutput, run_stage
 from cinefab.jobs.workshop import Workshop
+from cinefab.media.hearing import HEARING
 from cinefab.media.look import LOOK
 from cinefab.provenance.assets import Asset
 from cinefab.record.commit import NewAsset
@@ -61,6 +63,8 @@ async def review(
         ],
         "measure": MEASURE,
         "look": LOOK,
+        "hearing": HEARING,
+        "sound": None if plan.sound is None else plan.sound.key,
         "thresholds": shop.thresholds.as_dict(),
     }
     checks = ",".join(f"{check.name}@{check.version}" for check in shop.checks)
@@ -118,6 +122,7 @@ async def _examine(
         "fps": ordered["fps"],
         "frames": ordered["frames"],
         "thresholds": ordered["thresholds"],
+        "mix": await asyncio.to_thread(_mix, shop, plan),
         "looks": {str(name): look for name, look in seen.looks.items()},
         "pieces": [
             {"figures": seen.figures[Sha256(piece["digest"])], "ordered": piece["ordered"]}
@@ -230,6 +235,15 @@ async def _look(shop: Workshop, ordered: Mapping[str, Any], *, limit_s: float) -
         load_us=answer.load_us,
         work_us=answer.worker_us - answer.load_us,
     )
+
+
+def _mix(shop: Workshop, plan: Plan) -> str | None:
+    """Return the place of the mix that the film's sound was made from; None for a silent film."""
+    if plan.sound is None:
+        return None
+    with shop.recorder.db.read() as connection:
+        kept = find_segments(connection, [plan.sound.key], tenant=shop.tenant)
+    return str(shop.blobs.local_path(kept[plan.sound.key].digest))
 
 
 def _find(shop: Workshop, digests: Sequence[Sha256], measure: str) -> Mapping[Sha256, Json]:

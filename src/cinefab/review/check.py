@@ -16,6 +16,7 @@ from typing import Protocol
 from cinefab.core.brief import Size
 from cinefab.core.canonical import Sha256
 from cinefab.core.verdict import CheckFinding, NeedsPerson, Passed, Refused, Remark, Verdict
+from cinefab.media.hearing import Hearing
 from cinefab.media.look import Look
 from cinefab.review.figures import Footage
 from cinefab.review.thresholds import DEFAULTS, Thresholds
@@ -27,7 +28,7 @@ class CutUnderReview:
 
     `path` is the file, `size`, `fps` and `frames` are what was ordered of the whole. `differences`
     says where the file is not what was looked at; `looks` are those of the references, by the
-    digest of their pictures.
+    digest of their pictures, and `heard` how it sounds, None for a silent film or a take.
     """
 
     path: Path
@@ -38,6 +39,11 @@ class CutUnderReview:
     differences: tuple[Remark, ...] = ()
     thresholds: Thresholds = DEFAULTS
     looks: Mapping[Sha256, Look] = field(default_factory=dict)
+    heard: Hearing | None = None
+
+    def frame_at(self, ms: int) -> int:
+        """Return the frame that is shown at a time."""
+        return min(int(ms * self.fps / 1000), max(0, self.frames - 1))
 
 
 class Check(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -15,6 +15,7 @@ from cinefab.core.canonical import Json, Sha256
 from cinefab.core.errors import ContractMismatch
 from cinefab.core.verdict import CheckFinding
 from cinefab.media.decode import decode
+from cinefab.media.hearing import hear
 from cinefab.media.look import look_from_document
 from cinefab.media.still import write_jpeg
 from cinefab.review.check import CutUnderReview
@@ -28,7 +29,8 @@ def examine(argument: Mapping[str, Any], _report: Callable[[Json], None]) -> Jso
     """Run every check of `checks` (`package.module:Class`) on the cut at `path`, in order.
 
     `argument` also has what was ordered (`size`, `fps`, `frames`), the `thresholds`, `pieces`, each
-    with its `figures` and what was `ordered` for it, and the `looks` of references by digest. The
+    with its `figures` and what was `ordered` for it, the `looks` of references by digest, and the
+    `mix` that its sound was made from, or null. The
     cut is not decoded: it is held against its pieces packet for packet. Only a frame that speaks
     against it is fetched, to be shown: one of each check, written into the folder `stills`.
     """
@@ -54,6 +56,8 @@ def examine(argument: Mapping[str, Any], _report: Callable[[Json], None]) -> Jso
             Sha256(digest): look_from_document(look) for digest, look in argument["looks"].items()
         },
     )
+    if argument["mix"] is not None:
+        cut = replace(cut, heard=hear(path, Path(argument["mix"])))
     findings = run_checks(cut, argument["checks"])
     return {
         "findings": [asdict(finding) for finding in findings],

@@ -81,6 +81,21 @@ class Thresholds:
     colour_jump_hundredths_max: int = 250
     """Mean colour from one frame to the next inside a shot, while the picture stays the same."""
 
+    loudness_hundredths_max: int = 100
+    """Loudness against the mix, in hundredths of LU."""
+
+    peak_hundredths_max: int = -20
+    """True peak, in hundredths of dBTP; the mix is mastered to -100 or less, and AAC adds some."""
+
+    silence_ms_max: int = 150
+    """Silence where the mix has sound."""
+
+    clipped_sounds_max: int = 0
+    """How often sound may stay at full scale."""
+
+    sync_ms_max: int = 40
+    """How early or late sound may be, and by how much longer or shorter than its picture."""
+
     def as_dict(self) -> dict[str, int]:
         """Return the thresholds by name."""
         return asdict(self)
