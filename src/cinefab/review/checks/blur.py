@@ -15,10 +15,11 @@ from cinefab.review.runs import runs
 
 _SHARP: Final = 400
 _STAYS_FRAMES: Final = 6
+_SOFT_FRAMES: Final = 8  # a shot may open on a soft plate before its type appears
 _JUMP_PERCENT: Final = 115
 _SOFTER_PERCENT: Final = 88
 _PLAIN_PERCENT: Final = 65
-_END_JUMP_PERCENT: Final = 200  # type that appears does so over some frames
+_END_JUMP_PERCENT: Final = 150
 _SOFT_AS_REFERENCE_PERCENT: Final = 60
 
 
@@ -29,7 +30,7 @@ class Blur:
     """
 
     name = "blur"
-    version = "1"
+    version = "2"
     takes = True
 
     def examine(self, cut: CutUnderReview, /) -> CheckFinding:
@@ -78,11 +79,18 @@ def _lost(cut: CutUnderReview, stretch: Stretch) -> Iterator[Remark]:
             left = 100 * float(sharp[soft].mean()) / float(sharp[clear].mean())
             kept = 100 * float(detail[soft].mean()) / max(1.0, float(detail[clear].mean()))
             begins = soft is after
+            if not begins and (
+                at < _SOFT_FRAMES or sharp[at - _SOFT_FRAMES : at].max() >= _SHARP * 2
+            ):
+                continue
             lost = left < cut.thresholds.blur_left_percent_min or (
                 left < _SOFTER_PERCENT and kept < cut.thresholds.blur_detail_percent_min
             )
             # A word that moves may look softer too, but then the picture does not jump.
-            jumps = jump >= usual * (_JUMP_PERCENT if begins else _END_JUMP_PERCENT)
+            jumps = jump >= usual * _JUMP_PERCENT
+            if not begins:  # type that appears makes a picture sharper too, over some frames
+                beside = np.concatenate((step[max(1, at - 4) : at - 1], step[at + 1 : at + 4]))
+                jumps = bool(beside.size) and jump >= float(beside.max()) * _END_JUMP_PERCENT
             if lost and (jumps or (begins and left < _PLAIN_PERCENT)):
                 frame = stretch.start + (at if begins else at - 2)
                 yield Remark(text="its sharpness is lost at a stroke", frame=frame)
