@@ -382,6 +382,7 @@ class Studio:
             models={name: _model(point) for name, point in find_plugins("models").items()},
             effects=FoundOnDemand("effects", _effect),
             voices=FoundOnDemand("voices", _voice),
+            recognisers=FoundOnDemand("recognisers", _entry),
             checks=tuple(_check(point) for _, point in sorted(find_plugins("checks").items())),
             thresholds=thresholds_from(settings.review_thresholds),
             target=OutFolder(
@@ -435,6 +436,10 @@ def _stopped_following(job: JobId) -> Cancelled:
 
 def _voice(point: EntryPoint) -> FoundVoice:
     return FoundVoice(voice=load_plugin(point), entry=point.value)
+
+
+def _entry(point: EntryPoint) -> str:
+    return point.value
 
 
 def _effect(point: EntryPoint) -> FoundEffect:

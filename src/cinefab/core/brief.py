@@ -87,11 +87,17 @@ class Size:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """A file or URL that the film may show, under a name that shots use."""
+    """A file or URL that the film may show, under a name that shots use.
+
+    `script` is what is said in a sound or a video, word for word, `language` the tag of its
+    language.
+    """
 
     name: str
     location: str
     role: Role = Role.AUTO
+    script: str = ""
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -425,7 +425,13 @@ def _rights(written: BriefDocument) -> tuple[RightsSource, ...]:
 def _references(written: BriefDocument) -> tuple[tuple[Reference, ...], str | None]:
     """Return the references, the brand's logo among them, and the logo's name."""
     given = tuple(
-        Reference(name=name, location=reference.location, role=reference.role)
+        Reference(
+            name=name,
+            location=reference.location,
+            role=reference.role,
+            script=reference.script,
+            language=reference.language,
+        )
         for name, reference in _named(written)
     )
     logo = written.brand.logo

@@ -49,7 +49,8 @@ def brief_document(brief: Brief) -> dict[str, Json]:
         "prompt": brief.prompt,
         "shots": [_shot_document(shot) for shot in brief.shots],
         "references": [
-            {"name": r.name, "location": r.location, "role": r.role.value} for r in brief.references
+            {"name": r.name, "location": r.location, "role": r.role.value, **_spoken(r)}
+            for r in brief.references
         ],
         "output": {
             "width": output.size.width,
@@ -116,7 +117,13 @@ def brief_from_document(document: Json) -> Brief:
         prompt=stored["prompt"],
         shots=tuple(_shot(shot) for shot in stored["shots"]),
         references=tuple(
-            Reference(name=r["name"], location=r["location"], role=Role(r["role"]))
+            Reference(
+                name=r["name"],
+                location=r["location"],
+                role=Role(r["role"]),
+                script=r.get("script", ""),
+                language=r.get("language"),
+            )
             for r in stored["references"]
         ),
         output=Output(
@@ -156,6 +163,16 @@ def _review(stored: dict[str, Any] | None) -> Review:
         within_us=stored["within_us"],
         queue=Queue(stored["queue"]),
     )
+
+
+def _spoken(reference: Reference) -> dict[str, Json]:
+    # Left out where nothing is given, so that a brief from before keeps its document.
+    given: dict[str, Json] = {}
+    if reference.script:
+        given["script"] = reference.script
+    if reference.language is not None:
+        given["language"] = reference.language
+    return given
 
 
 def _shot_document(shot: Shot) -> dict[str, Json]:

@@ -150,6 +150,10 @@ class ReferenceDocument(_Document):
     """An http or https URL."""
     role: Annotated[Role, Field(strict=False)] = Role.AUTO
     """What it is for; auto lets the picture decide."""
+    script: str = Field("", max_length=20_000)
+    """What is said in a sound or a video, word for word: each word is given its time."""
+    language: str | None = Field(None, pattern="^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")
+    """The language that is spoken, such as en-us; of use with a script or a speech recogniser."""
 
     @model_validator(mode="after")
     def _has_one_location(self) -> ReferenceDocument:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias, TypeVar
 
 from cinefab.core.canonical import Json
@@ -99,6 +99,7 @@ async def _walk(shop: Workshop, order: Order) -> bool:
             for reference in order.brief.references
         )
     )
+    await _transcripts(shop, order, references)
     planned = await _stage("plan", lambda: planning.plan(shop, order, references, spoken))
     plan = await _read(planning.load_plan, shop, planned)
     kept = await _stage("find", lambda: generating.find_kept(shop, plan))
@@ -134,6 +135,28 @@ async def _walk(shop: Workshop, order: Order) -> bool:
         *(_publish(shop, order, number, packaged) for number in range(len(order.brief.deliver)))
     )
     return True
+
+
+async def _transcripts(shop: Workshop, order: Order, references: Sequence[Json]) -> None:
+    """Give the words of what is heard in references their times; pictures load nothing of this."""
+    heard = [
+        (reference, kept)
+        for reference, kept in zip(order.brief.references, references, strict=True)
+        if ingesting.may_be_heard(reference, kept)
+    ]
+    if not heard:
+        return
+    from cinefab.jobs import transcribing  # noqa: PLC0415 - see above
+
+    await asyncio.gather(
+        *(
+            _stage(
+                f"transcribe:{reference.name}",
+                _bound(transcribing.transcribe, shop, order, reference, kept),
+            )
+            for reference, kept in heard
+        )
+    )
 
 
 async def _publish(shop: Workshop, order: Order, number: int, packaged: Json) -> None:

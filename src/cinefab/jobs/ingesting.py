@@ -53,6 +53,11 @@ def kept_from_json(document: Json) -> KeptReference:
     return KeptReference(**document)
 
 
+def may_be_heard(reference: Reference, kept: Json) -> bool:
+    """Say whether a prepared reference has a sound, or a script that speaks of one."""
+    return bool(reference.script) or kept_from_json(kept).sound is not None
+
+
 def prepared(reference: Reference, kept: KeptReference) -> PreparedReference:
     """Return the reference as the planner sees it; an open role is settled by the cut-out."""
     role = reference.role

@@ -15,6 +15,7 @@ from cinefab.deliver.releases import Release
 from cinefab.ingest.references import latest_reference
 from cinefab.jobs.door import BLOB
 from cinefab.jobs.stages import latest_stage
+from cinefab.jobs.transcribing import transcript_of
 from cinefab.jobs.workshop import Workshop
 from cinefab.provenance.assets import find_asset_by_digest, load_asset
 from cinefab.provenance.credential_rows import find_credential, find_release
@@ -96,7 +97,7 @@ def references_of(
             **_prepared(reference, prepared.get(reference.name)),
             **_rights(rights.get(reference.name)),
             "content_credentials": _found(shop, connection, prepared.get(reference.name)),
-            "media": _media(shop, connection, _original(reference, stages)),
+            "media": _media(shop, connection, reference, _original(reference, stages)),
         }
         for reference in brief.references
     ]
@@ -129,13 +130,19 @@ def _original(reference: Reference, stages: tuple[CommittedStage, ...]) -> Sha25
 
 
 def _media(
-    shop: Workshop, connection: sa.Connection, original: Sha256 | None
+    shop: Workshop,
+    connection: sa.Connection,
+    reference: Reference,
+    original: Sha256 | None,
 ) -> dict[str, Any] | None:
     """Return what a reference is like and what was made of it; None where it was not read."""
     kept = original and latest_reference(connection, tenant=shop.tenant, original=original)
     if not kept:
         return None
     facts: Any = kept.facts
+    said = None if kept.sound is None else transcript_of(shop, reference, kept)
+    if said is not None:
+        facts = facts | {"transcript": said}
     return {
         "kind": kept.kind,
         "media_type": kept.media_type,

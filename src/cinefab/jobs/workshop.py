@@ -117,6 +117,7 @@ class Workshop:
     models: Mapping[str, Model]
     effects: Mapping[str, FoundEffect]
     voices: Mapping[str, FoundVoice]
+    recognisers: Mapping[str, str]
     checks: tuple[FoundCheck, ...]
     thresholds: Thresholds
     target: OutFolder
