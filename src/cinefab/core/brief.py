@@ -199,16 +199,26 @@ class RightsSource:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Compare:
+    """A reference video that the film must be like, in decibels of XPSNR, every so many frames."""
+
+    reference: str
+    every: int = 5
+    at_least_db: int = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Review:
     """Whether a person must look, in which queue, and how long the film waits for one.
 
     The time counts from the moment at which the film begins to wait; who asks is either the brief
-    or a check that cannot decide alone.
+    or a check that cannot decide alone. What it is compared with, it need not show.
     """
 
     mode: ReviewMode = ReviewMode.AUTOMATIC
     within_us: int = 86_400 * US_PER_S
     queue: Queue = Queue.STANDARD
+    compare: Compare | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -556,8 +556,10 @@ def _check_length(frames: int, *, index: int, card: ModelCard) -> None:
 
 
 def _unshown(brief: Brief, shown: set[str]) -> list[str]:
+    compare = brief.review.compare
+    used = shown if compare is None else shown | {compare.reference}
     return [
         f"references.{reference.name}: no shot shows it"
         for reference in brief.references
-        if reference.name not in shown and reference.role is not Role.LOGO
+        if reference.name not in used and reference.role is not Role.LOGO
     ]

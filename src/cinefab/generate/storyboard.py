@@ -115,7 +115,12 @@ def _spread(phrases: Sequence[str], most: int) -> list[str]:
 
 
 def _dealt(brief: Brief, index: int) -> tuple[str, ...]:
-    """Return the references of shot `index`: the next subject, before the next background."""
-    backgrounds = [r.name for r in brief.references if r.role is Role.BACKGROUND]
-    subjects = [r.name for r in brief.references if r.role in (Role.PRODUCT, Role.AUTO)]
+    """Return the references of shot `index`: the next subject, before the next background.
+
+    What the film is compared with is not what it is made from.
+    """
+    compare = brief.review.compare
+    given = [r for r in brief.references if compare is None or r.name != compare.reference]
+    backgrounds = [r.name for r in given if r.role is Role.BACKGROUND]
+    subjects = [r.name for r in given if r.role in (Role.PRODUCT, Role.AUTO)]
     return tuple(names[index % len(names)] for names in (subjects, backgrounds) if names)

@@ -21,6 +21,7 @@ from cinefab.core.brief import (
     Brand,
     Brief,
     Clip,
+    Compare,
     EffectOrder,
     Output,
     PartyShare,
@@ -47,6 +48,7 @@ from cinefab.ingest.brief_schema import (
     FILM_MS_MAX,
     BriefDocument,
     ClipDocument,
+    CompareDocument,
     MusicDocument,
     ReferenceDocument,
     ShotDocument,
@@ -234,6 +236,8 @@ def _reference_contradictions(written: BriefDocument) -> Iterator[Problem]:
                     f"shots[{i}].references[{j}]", f"'{name}' stands twice", "Name it once."
                 )
         yield from _clip_contradictions(shot, f"shots[{i}]", names)
+    if (compare := written.review.compare) and compare.reference not in names:
+        yield _unknown("review.compare.reference", compare.reference, names)
     yield from _logo_contradictions(written, names)
 
 
@@ -362,6 +366,7 @@ def _brief(written: BriefDocument, *, now_us: int) -> Brief:
             mode=written.review.mode,
             within_us=written.review.within_us,
             queue=written.review.queue,
+            compare=_compare(written.review.compare),
         ),
         refine=Refine(attempts=written.refine.attempts),
     )
@@ -375,6 +380,14 @@ def _clip(written: ClipDocument | None) -> Clip | None:
         start_ms=written.start_ms,
         speed=written.speed,
         fit=written.fit,
+    )
+
+
+def _compare(written: CompareDocument | None) -> Compare | None:
+    if written is None:
+        return None
+    return Compare(
+        reference=written.reference, every=written.every, at_least_db=written.at_least_db
     )
 
 

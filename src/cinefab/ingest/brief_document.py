@@ -6,6 +6,7 @@ stored brief keeps its meaning when a default changes.
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from fractions import Fraction
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from cinefab.core.brief import (
     Brief,
     Camera,
     Clip,
+    Compare,
     EffectOrder,
     Fit,
     Output,
@@ -94,6 +96,7 @@ def brief_document(brief: Brief) -> dict[str, Json]:
             "mode": brief.review.mode.value,
             "within_us": brief.review.within_us,
             "queue": brief.review.queue.value,
+            **_compare_document(brief.review.compare),
         }
     if brief.refine != Refine():
         document["refine"] = {"attempts": brief.refine.attempts}
@@ -162,7 +165,12 @@ def _review(stored: dict[str, Any] | None) -> Review:
         mode=ReviewMode(stored["mode"]),
         within_us=stored["within_us"],
         queue=Queue(stored["queue"]),
+        compare=Compare(**stored["compare"]) if "compare" in stored else None,
     )
+
+
+def _compare_document(compare: Compare | None) -> dict[str, Json]:
+    return {} if compare is None else {"compare": asdict(compare)}
 
 
 def _spoken(reference: Reference) -> dict[str, Json]:

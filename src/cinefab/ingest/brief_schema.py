@@ -22,6 +22,7 @@ from pydantic import (
 
 from cinefab.core.brief import (
     Camera,
+    Compare,
     Fit,
     Quality,
     Queue,
@@ -408,6 +409,24 @@ class RightsDocument(_Document):
     """One entry for each reference that somebody holds rights in."""
 
 
+class CompareDocument(_Document):
+    """A reference video that the film must be like."""
+
+    model_config = ConfigDict(title="Compare")
+
+    reference: str
+    """The name of a reference that is a video; it need not be shown."""
+    every: int = Field(default_factory=lambda: Compare(reference="").every, ge=1, le=1000)
+    """Every so many frames one is compared, the first among them."""
+    at_least_db: int = Field(
+        default_factory=lambda: Compare(reference="").at_least_db,
+        validation_alias="at_least",
+        ge=1,
+        le=99,
+    )
+    """How much each of them must be like it, in decibels of XPSNR."""
+
+
 class ReviewDocument(_Document):
     """Who passes the film, and how long it waits for a person."""
 
@@ -429,6 +448,8 @@ class ReviewDocument(_Document):
     """How long it waits for a person before it is given up, unpublished."""
     queue: Annotated[Queue, Field(strict=False)] = Queue.STANDARD
     """Where it waits; from strict it passes only with a written reason."""
+    compare: CompareDocument | None = None
+    """What its picture is compared with; without it, nothing."""
 
 
 class RefineDocument(_Document):

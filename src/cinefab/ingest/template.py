@@ -96,7 +96,10 @@ def fill(
     passes = passage(
         head.guardrails, texts=texts, choices=choices, review=_review(brief, origin=origin)
     )
+    stated = brief.get("review")
+    compare = stated.get("compare") if isinstance(stated, dict) else None
     brief["review"] = {
+        **({} if compare is None else {"compare": compare}),
         "mode": passes.review.mode.value,
         "within": f"{passes.review.within_us // 1_000_000}s",
         "queue": passes.review.queue.value,

@@ -1,8 +1,8 @@
-"""Clips at the door: what is to be shown as a video is looked at before there is a job."""
+"""What must be a video, to be shown or to be compared with, is looked at before there is a job."""
 
 from __future__ import annotations
 
-from cinefab.core.brief import Brief
+from cinefab.core.brief import Brief, Compare
 from cinefab.core.canonical import Sha256
 from cinefab.core.errors import BriefInvalid
 from cinefab.core.plan import MediaKind
@@ -12,7 +12,7 @@ from cinefab.jobs.workshop import Workshop
 
 
 def check_clips(shop: Workshop, brief: Brief) -> None:
-    """Raise `BriefInvalid` for a clip whose reference is a picture or a sound.
+    """Raise `BriefInvalid` where a clip or a comparison names a picture or a sound.
 
     References are blobs by now; what is behind a URL, or is of no format that is known, is left to
     ingest, which says so.
@@ -28,6 +28,18 @@ def check_clips(shop: Workshop, brief: Brief) -> None:
                 found=f"{shot.clip.reference} is a {kind}, not a video",
                 remedy="Name a video, or show a picture with references: [name].",
             )
+    if (compare := brief.review.compare) is not None:
+        check_compared(compare, _kind_of(shop, places[compare.reference]))
+
+
+def check_compared(compare: Compare, kind: MediaKind | None) -> None:
+    """Raise `BriefInvalid` where what the film is compared with is known to be no video."""
+    if kind not in (None, MediaKind.VIDEO):
+        raise BriefInvalid(
+            field="review.compare.reference",
+            found=f"{compare.reference} is a {kind}, not a video",
+            remedy="Name a video, or take review.compare out.",
+        )
 
 
 def _kind_of(shop: Workshop, place: str) -> MediaKind | None:

@@ -201,7 +201,12 @@ def _captions(shop: Workshop, order: Order, plan: Plan, cut: AssetId) -> dict[st
 def _claims(shop: Workshop, order: Order, plan: Plan, references: Sequence[Json]) -> FilmClaims:
     model, _, version = plan.model.partition("@")
     ingredients = []
+    compare = order.brief.review.compare
+    only_compared = set() if compare is None else {compare.reference}
+    only_compared -= {each.name for each in plan.references}
     for reference, document in zip(order.brief.references, references, strict=True):
+        if reference.name in only_compared:
+            continue  # nothing of it is in the film
         kept = kept_from_json(document)
         ingredients.append(
             Ingredient(

@@ -123,7 +123,9 @@ async def _walk(shop: Workshop, order: Order) -> bool:
     joined = await asyncio.gather(*(_transition(each) for each in blends))
     pieces = generating.all_segments(pieces, joined)
     cut = await _stage("assemble", lambda: assembling.assemble(shop, order, plan, pieces, sound))
-    verdict = await _stage("review", lambda: reviewing.review(shop, order, plan, cut, pieces))
+    verdict = await _stage(
+        "review", lambda: reviewing.review(shop, order, plan, cut, pieces, references)
+    )
     if not await _stage("gate", lambda: gating.may_leave(shop, order, plan, cut, verdict)):
         return False
     released = await _stage(

@@ -26,6 +26,7 @@ from cinefab.generate.plan import (
 )
 from cinefab.generate.sounding import line_from_document
 from cinefab.generate.timeline import write_timeline
+from cinefab.jobs.clips import check_compared
 from cinefab.jobs.door import BLOB, clips_card, find_model, versions_of
 from cinefab.jobs.effects import chain_of, files_as_assets
 from cinefab.jobs.ingesting import kept_from_json, prepared
@@ -78,12 +79,16 @@ def _plan(
 ) -> StageOutput:
     lines = [line_from_document(each["line"]) for each in spoken]
     model = find_model(shop, order.brief)
+    ready = [
+        prepared(reference, kept_from_json(kept))
+        for reference, kept in zip(order.brief.references, references, strict=True)
+    ]
+    if (compare := order.brief.review.compare) is not None:
+        # What was behind a URL could not be looked at before.
+        check_compared(compare, next(each.kind for each in ready if each.name == compare.reference))
     made = make_plan(
         order.brief,
-        references=[
-            prepared(reference, kept_from_json(kept))
-            for reference, kept in zip(order.brief.references, references, strict=True)
-        ],
+        references=ready,
         card=model.card,
         versions=versions_of(shop, model),
         tenant=shop.tenant,

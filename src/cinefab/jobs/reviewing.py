@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, assert_never
 
@@ -19,10 +19,11 @@ from cinefab.core.stage import Content, Lineage, Relation
 from cinefab.core.verdict import NeedsPerson, Passed, Refused
 from cinefab.generate.segments import find_segments
 from cinefab.jobs.generating import edges_by_weight
+from cinefab.jobs.ingesting import kept_from_json
 from cinefab.jobs.ordered import ordered_of
 from cinefab.jobs.report import verdict_document
 from cinefab.jobs.stages import Order, StageOutput, run_stage
-from cinefab.jobs.workshop import Workshop
+from cinefab.jobs.workshop import FoundCheck, Workshop
 from cinefab.media.hearing import HEARING
 from cinefab.media.look import LOOK
 from cinefab.provenance.assets import Asset
@@ -34,17 +35,31 @@ from cinefab.review.results import find_findings, finding_from_json, record_find
 
 _EXAMINE_TASK: Final = "cinefab.review.examine:examine"
 _MEASURE_TASK: Final = "cinefab.review.measure:measure"
+LIKENESS: Final = FoundCheck(
+    name="likeness",
+    version="1",
+    entry="cinefab.review.checks.likeness:Likeness",
+    takes=False,
+)
+"""The check that is asked only where a brief compares: other films never load it."""
+
 _LOOK_MEASURE: Final = f"look/{LOOK}"
 _LIMIT_FIXED_S: Final = 120.0
 _LIMIT_PER_MEDIA_SECOND: Final = 10
 
 
 async def review(
-    shop: Workshop, order: Order, plan: Plan, cut: Json, pieces: Mapping[str, Any]
+    shop: Workshop,
+    order: Order,
+    plan: Plan,
+    cut: Json,
+    pieces: Mapping[str, Any],
+    references: Sequence[Json],
 ) -> Json:
     """Return the verdict on a cut as JSON; raise `RefusedByReview` where a check refuses it.
 
-    `pieces` are those that the cut was joined from, by key. A question that a check could not
+    `pieces` are those that the cut was joined from, by key; `references` are the brief's, as
+    `jobs.ingesting.ingest` returned them. A question that a check could not
     answer is a verdict too, and no permission to publish.
     """
     assert isinstance(cut, dict), "assemble returns an object"
@@ -67,7 +82,12 @@ async def review(
         "sound": None if plan.sound is None else plan.sound.key,
         "thresholds": shop.thresholds.as_dict(),
     }
-    checks = ",".join(f"{check.name}@{check.version}" for check in shop.checks)
+    compared = _compared(order, references)
+    asked = shop.checks
+    if compared is not None:
+        asked = (*asked, LIKENESS)
+        ordered["compare"] = compared.terms
+    checks = ",".join(f"{check.name}@{check.version}" for check in asked)
 
     def find() -> Json:
         with shop.recorder.db.read() as connection:
@@ -83,7 +103,7 @@ async def review(
     if findings is None:
 
         async def body() -> StageOutput:
-            return await _examine(shop, order, plan, cut, ordered, checks)
+            return await _examine(shop, order, plan, cut, ordered, checks, compared)
 
         await run_stage(shop, order, "review", body)
         findings = await asyncio.to_thread(find)
@@ -108,13 +128,14 @@ async def _examine(
     cut: dict[str, Any],
     ordered: dict[str, Any],
     checks: str,
+    compared: _Compared | None,
 ) -> StageOutput:
     digest = Sha256(str(cut["digest"]))
     seconds = float(plan.frames / plan.fps)
     limit_s = _LIMIT_FIXED_S + _LIMIT_PER_MEDIA_SECOND * seconds
     seen = await _look(shop, ordered, limit_s=limit_s)
     stills = shop.scratch / order.job / "stills"
-    argument: Json = {
+    argument: dict[str, Any] = {
         "path": str(await asyncio.to_thread(shop.blobs.local_path, digest)),
         "stills": str(stills),
         "checks": [check.entry for check in shop.checks],
@@ -129,9 +150,15 @@ async def _examine(
             for piece in ordered["pieces"]
         ],
     }
+    edges = [(AssetId(str(cut["asset"])), Relation.INPUT_TO, 1)]
+    if compared is not None:
+        path = await asyncio.to_thread(shop.blobs.local_path, compared.video)
+        argument["compared"] = {**compared.terms, "path": str(path)}
+        argument["checks"].append(LIKENESS.entry)
+        edges.append((compared.asset, Relation.INPUT_TO, 1))
     answer = await shop.compute.run(_EXAMINE_TASK, argument, timeout_s=limit_s)
     value: Any = answer.value
-    source = edges_by_weight([(AssetId(str(cut["asset"])), Relation.INPUT_TO, 1)])
+    source = edges_by_weight(edges)
     lineage = Lineage(
         made_by=f"cinefab.review@{checks}", sources=source, digital_source_type="algorithmicMedia"
     )
@@ -171,6 +198,30 @@ async def _examine(
         also=also,
         load_us=seen.load_us + answer.load_us,
         work_us=seen.work_us + answer.worker_us - answer.load_us,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Compared:
+    """What a cut is compared with, and on which terms; these are part of its findings' key."""
+
+    video: Sha256
+    asset: AssetId
+    terms: Mapping[str, Json]
+
+
+def _compared(order: Order, references: Sequence[Json]) -> _Compared | None:
+    compare = order.brief.review.compare
+    if compare is None:
+        return None
+    names = [reference.name for reference in order.brief.references]
+    kept = kept_from_json(references[names.index(compare.reference)])
+    assert kept.video is not None, "planning refuses what is no video"
+    assert kept.video_asset is not None, "a kept video is an asset"
+    return _Compared(
+        video=kept.video,
+        asset=kept.video_asset,
+        terms={**asdict(compare), "video": kept.video},
     )
 
 

@@ -23,12 +23,23 @@ from cinefab.review.thresholds import DEFAULTS, Thresholds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """A reference's video, by its name, and how much every so many frames must be like it."""
+
+    name: str
+    path: Path
+    every: int
+    at_least_db: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CutUnderReview:
     """A cut, or one take alone: what was ordered, what was seen, and where lines are drawn.
 
     `path` is the file, `size`, `fps` and `frames` are what was ordered of the whole. `differences`
     says where the file is not what was looked at; `looks` are those of the references, by the
     digest of their pictures, and `heard` how it sounds, None for a silent film or a take.
+    `compared` is what the brief compares it with, most often nothing.
     """
 
     path: Path
@@ -40,6 +51,7 @@ class CutUnderReview:
     thresholds: Thresholds = DEFAULTS
     looks: Mapping[Sha256, Look] = field(default_factory=dict)
     heard: Hearing | None = None
+    compared: Compared | None = None
 
     def frame_at(self, ms: int) -> int:
         """Return the frame that is shown at a time."""

@@ -18,7 +18,7 @@ from cinefab.media.decode import decode
 from cinefab.media.hearing import hear
 from cinefab.media.look import look_from_document
 from cinefab.media.still import write_jpeg
-from cinefab.review.check import CutUnderReview
+from cinefab.review.check import Compared, CutUnderReview
 from cinefab.review.figures import figures_from_document, join_footage, ordered_from_document
 from cinefab.review.judge import run_checks
 from cinefab.review.proof import differences
@@ -30,8 +30,8 @@ def examine(argument: Mapping[str, Any], _report: Callable[[Json], None]) -> Jso
 
     `argument` also has what was ordered (`size`, `fps`, `frames`), the `thresholds`, `pieces`, each
     with its `figures` and what was `ordered` for it, the `looks` of references by digest, and the
-    `mix` that its sound was made from, or null. The
-    cut is not decoded: it is held against its pieces packet for packet. Only a frame that speaks
+    `mix` that its sound was made from, or null; where the brief compares it, also what it is
+    `compared` with. The cut is not decoded, unless to be compared: it is held against its pieces packet for packet. Only a frame that speaks
     against it is fetched, to be shown: one of each check, written into the folder `stills`.
     """
     width, height = argument["size"]
@@ -58,6 +58,16 @@ def examine(argument: Mapping[str, Any], _report: Callable[[Json], None]) -> Jso
     )
     if argument["mix"] is not None:
         cut = replace(cut, heard=hear(path, Path(argument["mix"])))
+    if (compared := argument.get("compared")) is not None:
+        cut = replace(
+            cut,
+            compared=Compared(
+                name=compared["reference"],
+                path=Path(compared["path"]),
+                every=compared["every"],
+                at_least_db=compared["at_least_db"],
+            ),
+        )
     findings = run_checks(cut, argument["checks"])
     return {
         "findings": [asdict(finding) for finding in findings],

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinefab.core.brief import Brief, Reference, Role, Shot
+from cinefab.core.brief import Brief, Compare, Reference, Review, Role, Shot
 from cinefab.generate.storyboard import expand
 
 
@@ -79,3 +79,12 @@ def test_references_are_dealt_out_over_the_shots_and_the_logo_is_not() -> None:
     shots = expand(Brief(title="T", prompt="A. B.", references=references)).shots
 
     assert [shot.references for shot in shots] == [("cup", "far"), ("mug", "far"), ("cup", "far")]
+
+
+def test_what_the_film_is_compared_with_is_not_dealt_out() -> None:
+    references = tuple(Reference(name=name, location=name) for name in ("cup", "before"))
+    review = Review(compare=Compare(reference="before"))
+
+    film = Brief(title="T", prompt="A. B.", references=references, review=review)
+
+    assert {shot.references for shot in expand(film).shots} == {("cup",)}

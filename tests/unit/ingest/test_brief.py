@@ -19,10 +19,13 @@ from cinefab.core.brief import (
     Brand,
     Brief,
     Camera,
+    Compare,
     Output,
     PartyShare,
     Quality,
     Reference,
+    Review,
+    ReviewMode,
     RightsSource,
     Role,
     Shot,
@@ -140,6 +143,22 @@ def test_every_field_arrives_as_an_exact_value() -> None:
         ),
         labels=(("campaign", "autumn"),),
     )
+
+
+def test_what_a_film_is_compared_with_is_in_the_document_only_where_it_is_given() -> None:
+    compare = "review.compare={reference: cup, every: 2, at_least: 40}"
+
+    compared = parsed(FULL, compare)
+    waiting = parsed(FULL, "review=required")
+
+    assert compared.review == Review(compare=Compare(reference="cup", every=2, at_least_db=40))
+    assert "review" not in brief_document(parsed(FULL))
+    assert set(brief_document(waiting)["review"]) == {"mode", "within_us", "queue"}
+    assert brief_document(compared)["review"]["compare"] == {
+        "reference": "cup",
+        "every": 2,
+        "at_least_db": 40,
+    }
 
 
 def test_json_means_the_same_as_yaml() -> None:
@@ -373,6 +392,9 @@ def test_an_override_that_leads_nowhere_is_refused(override: str, field: str, fo
         ("model: a b", "model", "text 'a b'", "procedural"),
         ("quality: best", "quality", "best", "preview, final"),
         ("tier: 3", "tier", "the number 3", "interactive, batch"),
+        ("review: {compare: {reference: cut}}", "review.compare.reference", "'cut'", "none"),
+        ("review: {compare: {reference: a, every: 0}}", "review.compare.every", "0", "1"),
+        ("review: {compare: {reference: a, at_least: 300}}", "review.compare.at_least", "300", "99"),
         ("deadline: soon", "deadline", "soon", "time with its zone"),
         ("deadline: 2030-01-01T00:00:00", "deadline", "2030", "time with its zone"),
         ("deadline: 2020-01-01T00:00:00Z", "deadline", "is over", "time with its zone"),
@@ -614,6 +636,11 @@ BRIEFS = st.builds(
     seed=st.integers(0, 2**53 - 1),
     rights=st.lists(SOURCES, max_size=2).map(tuple),
     labels=st.lists(st.tuples(TEXT, TEXT), max_size=3).map(tuple),
+    review=st.builds(
+        Review,
+        mode=st.sampled_from(ReviewMode),
+        compare=st.none() | st.builds(Compare, reference=TEXT, every=st.integers(1, 99)),
+    ),
 )
 
 
