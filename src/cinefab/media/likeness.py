@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from av.filter import Graph
+from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 
 from cinefab.core.brief import Size
@@ -45,7 +46,10 @@ class _Meter:
         self._graph.threads = 1
         self._sources: list[Any] = [
             self._graph.add_buffer(
-                width=size.width, height=size.height, format=_PIXELS, time_base=self._time_base
+                width=size.width,
+                height=size.height,
+                format=VideoFormat(_PIXELS),
+                time_base=self._time_base,
             )
             for _ in range(2)
         ]

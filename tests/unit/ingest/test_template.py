@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 import yaml
 
-from cinefab.core.brief import Queue, Review, ReviewMode
+from cinefab.core.brief import Compare, Queue, Review, ReviewMode
 from cinefab.core.errors import BriefInvalid
 from cinefab.ingest.brief import load_written
 from cinefab.ingest.passage import passage
@@ -151,6 +151,15 @@ def test_the_stricter_of_all_rules_decides_who_looks(template: Path) -> None:
         mode=ReviewMode.REQUIRED, queue=Queue.STRICT, within_us=1_800_000_000
     )
     assert political.template["categories"] == ["politics", "health"]
+
+
+def test_what_a_template_compares_its_films_with_is_kept_whoever_looks(template: Path) -> None:
+    template.write_text(TEMPLATE + "  review: {compare: {reference: own}}\n")
+
+    review = filled(template, "words=Vote").brief.review
+
+    assert review.queue is Queue.STRICT
+    assert review.compare == Compare(reference="own")
 
 
 def test_only_whole_words_put_a_film_into_a_category() -> None:
