@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,8 @@ def test_a_film_is_like_the_one_made_before_and_unlike_another(studio: Studio) -
     assert 3_200 < figures["lowest_hundredths_db"] <= figures["mean_hundredths_db"]
     # What a film is compared with is no part of it.
     assert not [note for note in like["notes"] if "known" in note]
+    verified = json.loads(studio.run("verify", like["film"], "--json").stdout)
+    assert verified["details"]["ingredients"] == ["coffee.png"]
     assert all(segment["made_by"] == "reuse" for segment in like["segments"])
     # The same cut, against another reference: what was found before is not what is asked now.
     verdict = unlike["verdict"]
