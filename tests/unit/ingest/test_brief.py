@@ -661,7 +661,12 @@ def test_a_brief_stored_in_another_format_is_refused() -> None:
 # ── The published schema ────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    # Templates are no briefs until they are filled; their own tests fill them.
+    [path for path in sorted(EXAMPLES.glob("*.yaml")) if "\ntemplate:" not in path.read_text()],
+    ids=lambda path: path.stem,
+)
 def test_every_example_is_a_brief_and_fits_the_published_schema(path: Path) -> None:
     brief = load_brief(path, now_us=NOW_US)
 
