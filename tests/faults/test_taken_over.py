@@ -191,7 +191,7 @@ def test_control_c_cancels_with_a_report_and_without_a_preview(studio: Runs) -> 
     assert maker.returncode == 1
     assert "Traceback" not in said
     (folder,) = (studio.folder / "out").iterdir()
-    assert [path.name for path in folder.iterdir()] == ["report.json"]
+    assert sorted(path.name for path in folder.iterdir()) == ["report.html", "report.json"]
     assert json.loads((folder / "report.json").read_text())["status"] == "cancelled"
     studio.check_books()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
-from itertools import accumulate
+from itertools import accumulate, count
 from typing import Any, Final
 
 from cinefab.core.stage import TimeClass
@@ -20,7 +20,6 @@ from cinefab.deliver.page.markup import Child, Html, said, tag
 from cinefab.deliver.page.timeline import Report
 
 _TICKS_MAX: Final = 6
-_TICK_STEPS_MS: Final = tuple(step * 10**power for power in range(1, 9) for step in (1, 2, 5))
 
 KNOWN_STAGES: Final = (
     "ingest", "plan", "preview", "generate", "effect", "transition", "speak", "sound", "assemble", "review",
@@ -177,7 +176,7 @@ def device_time(report: Report) -> Html:
 
 
 def _stage_head(end_ms: int) -> Html:
-    step = next(s for s in _TICK_STEPS_MS if end_ms / s <= _TICKS_MAX)
+    step = _tick_step_ms(end_ms)
     ticks = []
     for at_ms in range(0, end_ms + 1, step):
         at = Fraction(at_ms, end_ms)
@@ -237,12 +236,18 @@ def _stage_row(
 
 
 def _grid(end_ms: int) -> list[Html]:
-    step = next(s for s in _TICK_STEPS_MS if end_ms / s <= _TICKS_MAX)
+    step = _tick_step_ms(end_ms)
     return [
         tag("line", x1=at, x2=at, y1="0", y2="20", class_="grid")
         for at_ms in range(0, end_ms + 1, step)
         for at in [percent(Fraction(at_ms, end_ms))]
     ]
+
+
+def _tick_step_ms(end_ms: int) -> int:
+    """Return a round step that leaves few ticks: a film may have waited for a person for months."""
+    steps = (step * 10**power for power in count(1) for step in (1, 2, 5))
+    return next(step for step in steps if end_ms <= step * _TICKS_MAX)
 
 
 def _mark(at: Fraction) -> Html:
