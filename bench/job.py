@@ -2,8 +2,9 @@
 
     python bench/job.py [--json] [--rounds N]
 
-The retail spot of the examples, in one studio process that is warm: a small film of another kind
-was made in it before, so that starting processes, imports and compiled code are in no figure but
+The retail spot of the examples without its music, which the peer has no part in
+(`bench/sound.py` measures it), in one studio process that is warm: a small film of another kind was
+made in it before, so that starting processes, imports and compiled code are in no figure but
 `first preview`, which is counted from the start of a fresh process. CPU time is the whole
 process tree's. The peer is `make_takes` alone: the same segments, drawn and encoded by one
 process, with nothing stored, signed, reviewed or charged.
@@ -82,7 +83,7 @@ def main() -> int:
 
 
 def _measure(folder: Path) -> dict[str, float]:
-    spot = load_brief(SPOT, now_us=SystemClock().now_us())
+    spot = replace(load_brief(SPOT, now_us=SystemClock().now_us()), sound=None)
     settings = load_settings({"out": folder / "out"})
     figures: dict[str, float] = {}
     with Studio(settings, tell=lambda _news: None) as studio:
