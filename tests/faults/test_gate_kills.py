@@ -68,7 +68,7 @@ def test_an_answer_whose_command_died_is_carried_out_by_a_worker(studio: Studio)
         _wait_for(lambda: "delivered" in (Path(waits["out"]) / "report.json").read_text())
     finally:
         worker.send_signal(signal.SIGTERM)
-        worker.communicate(timeout=20)
+        worker.communicate(timeout=90)
 
     assert_done_once(studio, waits["job"], jobs=1)
     studio.check_books()
@@ -83,7 +83,7 @@ def test_a_worker_ends_a_film_that_nobody_looked_at_in_time(studio: Studio) -> N
         _wait_for(lambda: "refused" in (Path(waits["out"]) / "report.json").read_text())
     finally:
         worker.send_signal(signal.SIGTERM)
-        worker.communicate(timeout=20)
+        worker.communicate(timeout=90)
 
     assert _nothing_left(studio)
     studio.check_books()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
-from itertools import accumulate, count
+from itertools import accumulate, repeat
 from typing import Any, Final
 
 from cinefab.core.stage import TimeClass
@@ -246,7 +246,8 @@ def _grid(end_ms: int) -> list[Html]:
 
 def _tick_step_ms(end_ms: int) -> int:
     """Return a round step that leaves few ticks: a film may have waited for a person for months."""
-    steps = (step * 10**power for power in count(1) for step in (1, 2, 5))
+    powers = accumulate(repeat(10), int.__mul__)
+    steps = (step * power for power in powers for step in (1, 2, 5))
     return next(step for step in steps if end_ms <= step * _TICKS_MAX)
 
 
