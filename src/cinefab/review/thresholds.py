@@ -61,7 +61,7 @@ class Thresholds:
     blocks_preview_max: int = 1000
     """As `blocks_max`, for previews, which are encoded without a filter against blocks."""
 
-    blocks_preview_jump_max: int = 400
+    blocks_preview_jump_max: int = 300
     """As `blocks_jump_max`, for previews."""
 
     clipped_max: int = 250
@@ -78,7 +78,7 @@ class Thresholds:
     colour_left_percent_min: int = 15
     """Colourfulness of a shot against that of the reference that it shows."""
 
-    colour_jump_hundredths_max: int = 250
+    colour_jump_hundredths_max: int = 120
     """Mean colour from one frame to the next inside a shot, while the picture stays the same."""
 
     loudness_hundredths_max: int = 100

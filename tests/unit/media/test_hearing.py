@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from reviewed_films import a_cut, alive
 
+from cinefab.conformance.sound_defects import SOUND_FAULTS
 from cinefab.core.verdict import CheckFinding
 from cinefab.media.audio import Sound, write_aac, write_flac
 from cinefab.media.hearing import hear
@@ -94,3 +95,28 @@ def test_clipped_sound_is_refused(tmp_path: Path) -> None:
 
     assert "clipped_sound" in found
     assert "loudness" in found
+
+
+@pytest.mark.parametrize(
+    ("fault", "check"),
+    [
+        ("silence", "silence"),
+        ("clipped sound", "clipped_sound"),
+        ("late sound", "sync"),
+        ("early sound", "sync"),
+    ],
+)
+@pytest.mark.parametrize("seed", [1, 2])
+def test_every_fault_put_into_sound_is_found_by_its_check(
+    tmp_path: Path, fault: str, check: str, seed: int
+) -> None:
+    mix = a_mix(seed)
+
+    damaged = SOUND_FAULTS[fault](mix, np.random.default_rng(seed))
+
+    assert check in reviewed(tmp_path, mix, damaged.sound), damaged.what
+
+
+def test_sound_in_which_nothing_is_loud_enough_cannot_be_silenced() -> None:
+    with pytest.raises(ValueError, match="nowhere"):
+        SOUND_FAULTS["silence"](a_mix() / 100, np.random.default_rng(1))

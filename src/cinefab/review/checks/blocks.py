@@ -12,14 +12,14 @@ from cinefab.review.check import CutUnderReview
 from cinefab.review.runs import runs
 
 _USUAL_PERCENT: Final = 15  # of a shot's frames, at least, are as they should be
-_FRAMES_MIN: Final = 5  # one odd frame is noise of the measure
+_FRAMES_MIN: Final = 3  # every other frame is looked at: two of those, as one alone is noise
 
 
 class Blocks:
     """Refuses pictures whose pixels step at the borders of blocks, by themselves or suddenly."""
 
     name = "blocks"
-    version = "1"
+    version = "2"
     takes = True
 
     def examine(self, cut: CutUnderReview, /) -> CheckFinding:
