@@ -27,7 +27,7 @@ _ALONE_TIMES: Final = 3
 _PLAIN_LEAP: Final = 600  # hundredths of a level
 _LEAP_TIMES: Final = 3
 _MAIN_SHARE: Final = 0.6
-_MAIN_LEFT: Final = 0.15
+_MAIN_LEFT: Final = 0.1  # clean films keep 0.15 and more of a pale photograph, twice that of others
 
 
 class Colour:
@@ -39,7 +39,7 @@ class Colour:
     """
 
     name = "colour"
-    version = "1"
+    version = "2"
     takes = True
 
     def examine(self, cut: CutUnderReview, /) -> CheckFinding:
