@@ -10,6 +10,7 @@ import socket
 import subprocess
 import tempfile
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -125,24 +126,32 @@ def _wait_until_it_answers(url: str, log: Path) -> None:
     raise AssertionError(f"PostgreSQL did not start: {log.read_text()[-2000:]}")
 
 
-@pytest.fixture
-def s3_bucket() -> Iterator[str]:
-    """Start a real S3-speaking server on loopback; give the URL of an empty bucket on it."""
-    import boto3  # noqa: PLC0415 - the server takes a second to import
-    from moto.server import ThreadedMotoServer  # noqa: PLC0415 - as above
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """Start a real S3-speaking server on loopback, once for all tests that need it."""
+    from moto.server import ThreadedMotoServer  # noqa: PLC0415 - it takes a second to import
 
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     server.start()
     host, port = server.get_host_and_port()
-    endpoint = f"http://{host}:{port}"
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def s3_bucket(s3_server: str) -> str:
+    """Give the URL of an empty bucket on the server, which forgets all that it had before."""
+    import boto3  # noqa: PLC0415 - it takes a second to import
+
+    reset = urllib.request.Request(f"{s3_server}/moto-api/reset", method="POST")
+    urllib.request.urlopen(reset, timeout=10).close()
     client = boto3.client(
         "s3",
-        endpoint_url=endpoint,
+        endpoint_url=s3_server,
         region_name="us-east-1",
         aws_access_key_id="test",
         aws_secret_access_key="test",
     )
     client.create_bucket(Bucket="films")
     client.close()
-    yield f"s3://films/studio?endpoint={endpoint}&region=us-east-1"
-    server.stop()
+    return f"s3://films/studio?endpoint={s3_server}&region=us-east-1"

@@ -1,4 +1,4 @@
-"""Mark and sweep on both databases: what is needed stays, what expired goes, races end well."""
+"""Mark and sweep, on both databases and both kinds of blobs: what is needed stays, races end well."""
 
 from __future__ import annotations
 
@@ -44,6 +44,8 @@ from cinefab.provenance.assets import Asset
 from cinefab.provenance.authority import open_authority
 from cinefab.record.books import check_books
 from cinefab.record.commit import NewAsset, Recorder, StageRef, commit_stage
+from cinefab.record.tables import stage as stage_table
+from cinefab.review.results import record_findings
 from cinefab.store.blobs import Blobs
 from cinefab.store.database import Database
 from cinefab.store.facts import AuditLeaf, OutboxEvent
@@ -212,8 +214,18 @@ class Place:
             return [str(each) for each in check_books(connection, tenant=LOCAL_TENANT).findings]
 
 
-@pytest.fixture
-def place(database_url: str, tmp_path: Path) -> Iterator[Place]:
+@pytest.fixture(params=["sqlite-folder", "postgres-folder", "sqlite-bucket"])
+def place(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Place]:
+    database, _, blobs = str(request.param).partition("-")
+    database_url, blobs_url = f"sqlite:///{tmp_path}/cinefab.db", f"file://{tmp_path}/blobs"
+    if database == "postgres":
+        database_url = request.getfixturevalue("postgres_url")
+    if blobs == "bucket":
+        blobs_url = request.getfixturevalue("s3_bucket")
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     clock = ManualClock()
     # The store's own clock is the machine's; time only ever moves forward from there.
     clock.advance(time.time_ns() // 1000 - clock.now_us())
@@ -225,7 +237,7 @@ def place(database_url: str, tmp_path: Path) -> Iterator[Place]:
     recorder = Recorder(db=db, signer=authority.signer, clock=clock, ids=SeededIds(clock, 1))
     yield Place(
         db=db,
-        blobs=Blobs(f"file://{tmp_path}/blobs", cache=tmp_path / "cache"),
+        blobs=Blobs(blobs_url, cache=tmp_path / "cache"),
         clock=clock,
         recorder=recorder,
     )
@@ -252,6 +264,60 @@ def test_nothing_in_the_lineage_of_a_release_ever_goes(place: Place) -> None:
 
     assert all(place.there(each) for each in made.values())
     assert (swept.gone, swept.marked) == ({}, 6)
+
+
+def test_the_report_of_a_release_keeps_its_pictures_whoever_made_them(place: Place) -> None:
+    made = a_released_film(place)
+    failed = place.job("job_failed", JobStatus.FAILED)
+    thumbnail = place.blobs.put(b"a small picture of a piece")
+    place.asset(
+        b"tail", "segment", job="job_released", made_from=(made["photo"].public_id,), key="k-tail"
+    )
+    body = place.asset(
+        b"second body", "segment", job=failed, key="k-2", facts={"thumbnail": thumbnail}
+    )
+    cut = place.asset(b"second cut", "cut", job="job_two", made_from=(body.public_id,))
+    film = place.asset(b"second film", "film", job="job_two", made_from=(cut.public_id,))
+    place.release(place.job("job_two", JobStatus.DELIVERED), film)
+    # First pictures, and what was seen of a cut: of its own, and of a job before it that failed.
+    own = [
+        place.asset(f"own {kind}".encode(), kind, job="job_two")
+        for kind in ("plan", "timeline", "preview", "still", "captions")
+    ]
+    reused = place.asset(b"first picture", "preview", job=failed, key="k-still")
+    seen = place.asset(b"a frame with a question", "still", job=failed)
+    unseen = place.asset(b"another film's first picture", "preview", job=failed)
+    with place.db.write() as connection:
+        connection.execute(
+            stage_table.insert().values(
+                tenant_id=LOCAL_TENANT,
+                job_id="job_two",
+                name="deliver",
+                assets="[]",
+                facts=json.dumps({"digest": film.sha256, "preview": reused.sha256}),
+                committed_us=place.clock.now_us(),
+            )
+        )
+        record_findings(
+            connection,
+            [{"check": "freeze@1", "frames": [{"sha256": seen.sha256}]}],
+            tenant=LOCAL_TENANT,
+            cut=cut.sha256,
+            order=Sha256(place.digest(b"order")),
+            checks="freeze@1",
+            now_us=place.clock.now_us(),
+        )
+    place.pass_days(400)
+
+    kinds = ("plan", "timeline", "preview", "still", "captions", "segment", "cut", "orphan")
+    swept = place.sweep(days=dict.fromkeys(kinds, 0))
+
+    assert swept.gone == {"preview": 1, "segment": 1}
+    assert not place.there(unseen)
+    assert place.blobs.has(thumbnail)
+    assert all(place.there(each) for each in (*own, reused, seen))
+    with place.db.read() as connection:
+        assert find_segments(connection, [Sha256("k-still")], tenant=LOCAL_TENANT)
 
 
 def test_what_expired_goes_by_its_class_and_its_segment_is_given_up(place: Place) -> None:

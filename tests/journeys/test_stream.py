@@ -154,13 +154,20 @@ def test_a_stream_is_whole_and_a_changed_caption_makes_only_its_own_rungs_again(
         f["path"] for f in files if f["role"] == "segment"
     }
 
-    # Everything may go at once, and only what no release is made of goes: first pictures.
-    days = ",".join(f"{kind}=0" for kind in ("segment", "transition", "rung", "cut", "preview"))
+    # Everything may go at once, and only what no release is made of, or shows, goes.
+    kinds = ("segment", "transition", "rung", "cut", "preview", "plan", "still", "orphan")
+    days = ",".join(f"{kind}=0" for kind in kinds)
+    lost = studio.folder / "home" / "blobs" / "sha256" / "00" / ("0" * 64)
+    lost.parent.mkdir(exist_ok=True)
+    lost.write_bytes(b"left by a stage that broke off")
+    before = json.loads(studio.run("report", first["job"], "--json").stdout)
     studio.environment |= {"CINEFAB_RETENTION_DAYS": days, "CINEFAB_SWEEP_GRACE_HOURS": "0"}
     studio.environment["CINEFAB_PRICE_USD_PER_GB_MONTH"] = "900"
     would = json.loads(studio.run("sweep", "--dry-run", "--json").stdout)
     swept = json.loads(studio.run("sweep", "--json").stdout)
-    assert would["gone"] == swept["gone"] == {"preview": 1}
+    assert would["gone"] == swept["gone"] == {"orphan": 1}
+    assert json.loads(studio.run("report", first["job"], "--json").stdout) == before
+    assert before["preview"] is not None
     assert swept["storage_charged_uusd"] > 0
     assert "Storage" in studio.run("ledger", "report").stdout
 

@@ -25,6 +25,7 @@ from cinefab.jobs.ingesting import kept_from_json
 from cinefab.jobs.models import film_source_type
 from cinefab.jobs.report import build_report, verdict_pictures
 from cinefab.jobs.report_page import write_report_page
+from cinefab.jobs.report_timeline import preview_of
 from cinefab.jobs.stages import Order, StageOutput, run_stage
 from cinefab.jobs.workshop import Workshop
 from cinefab.provenance.assets import Asset
@@ -161,6 +162,8 @@ def _sign(
             "digest": digest,
             "label": signed.label,
             "issuer": signed.issuer,
+            # No part of the film's lineage, but of its report: so that no sweep takes it away.
+            "preview": _first_picture(shop, plan),
             **(
                 {"captions": {name: each.content.digest for name, each in captions.items()}}
                 if captions
@@ -169,6 +172,11 @@ def _sign(
         },
         also=also,
     )
+
+
+def _first_picture(shop: Workshop, plan: Plan) -> Json:
+    with shop.recorder.db.read() as connection:
+        return preview_of(connection, plan, tenant=shop.tenant)
 
 
 def _captions(shop: Workshop, order: Order, plan: Plan, cut: AssetId) -> dict[str, NewAsset]:

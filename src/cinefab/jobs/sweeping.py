@@ -1,8 +1,8 @@
 """Mark and sweep: what nobody needs any more and has been kept long enough is taken away.
 
-Marked, and therefore never touched: everything in the lineage of a release; everything that an
-unfinished job made, planned to use or may still choose; every file that a brief of one of them
-brought; and whatever is younger than the grace period. Of the rest, a blob goes when the longest
+Marked, and therefore never touched: everything in the lineage of a release, and what its report is
+built from and shows; everything that an unfinished job made, planned to use or may still choose;
+every file that a brief of one of them brought; and whatever is younger than the grace period. Of the rest, a blob goes when the longest
 of its classes' days are over; a class without days is kept for good.
 
 Marking and condemning are one transaction that no commit can slip into (`store/sweeping.py`), so
@@ -34,6 +34,7 @@ from cinefab.jobs.tables import job as job_table
 from cinefab.provenance.tables import asset, edge
 from cinefab.record.holdings import charge_storage, class_of
 from cinefab.record.tables import stage
+from cinefab.review.tables import check_result
 from cinefab.store.blobs import Blobs, StoredBlob
 from cinefab.store.database import Database
 from cinefab.store.facts import AuditLeaf, record_leaf
@@ -55,6 +56,9 @@ ORPHAN: Final = "orphan"
 
 NEVER_EXPIRE: Final = frozenset({"original", "release"})
 """What was brought, and what left: neither goes by itself, whatever the settings say."""
+
+REPORTED: Final = frozenset({"plan", "timeline", "preview", "still", "captions"})
+"""What a job made that its report is built from or shows: a release's stays with the release."""
 
 _DAY_US: Final = 86_400_000_000
 _DIGEST: Final = re.compile(r"\b[0-9a-f]{64}\b")
@@ -255,7 +259,11 @@ def _marked(connection: sa.Connection, blobs: Blobs, known: _Known) -> set[str]:
     marked: set[str] = set()
     for row in connection.execute(sa.select(release.c.job_id, release.c.asset_id)):
         roots.add(known.by_public_id[row.asset_id])
-        roots |= {i for i, kind in known.by_job[row.job_id] if kind.startswith("release.")}
+        roots |= {
+            row_id
+            for row_id, kind in known.by_job[row.job_id]
+            if kind.startswith("release.") or kind in REPORTED
+        }
     unfinished_jobs = connection.execute(
         sa.select(job_table.c.public_id, job_table.c.tenant_id).where(
             job_table.c.status.not_in(ENDED)
@@ -273,7 +281,27 @@ def _marked(connection: sa.Connection, blobs: Blobs, known: _Known) -> set[str]:
         marked |= blobs_in(document)
     for row_id in _with_ancestors(connection, roots):
         marked |= known.blobs_of[row_id]
-    return marked
+    return marked | _shown_of_others(connection, marked)
+
+
+def _shown_of_others(connection: sa.Connection, marked: set[str]) -> set[str]:
+    """Return what reports of releases show though another job made it: reused, as their pieces are.
+
+    The first picture is named by the stage that signed the film; frames that speak for or against a
+    cut are in its findings, which are kept by the cut's bytes.
+    """
+    signed = sa.select(stage.c.facts).where(
+        stage.c.job_id.in_(sa.select(release.c.job_id)), stage.c.name.startswith("deliver")
+    )
+    found = {
+        digest
+        for facts in connection.execute(signed).scalars()
+        for digest in _DIGEST.findall(facts)
+    }
+    for row in connection.execute(sa.select(check_result.c.cut_digest, check_result.c.findings)):
+        if row.cut_digest in marked:
+            found |= set(_DIGEST.findall(row.findings))
+    return found
 
 
 def _may_be_used(connection: sa.Connection, blobs: Blobs, tenant: str, job: str) -> set[str]:
