@@ -30,8 +30,9 @@ import yaml
 
 from cinefab.core.brief import Camera, Size
 from cinefab.generate.backend import TakeRequest
+from cinefab.generate.camera import view_of
 from cinefab.generate.models.procedural import Procedural
-from cinefab.generate.models.procedural.motion import moment_of, view_of
+from cinefab.generate.models.procedural.motion import moment_of
 from cinefab.generate.models.procedural.raster import blend_picture
 from cinefab.media.cutout import cut_out
 from cinefab.media.encode import FINAL, encode

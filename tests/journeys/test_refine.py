@@ -38,7 +38,7 @@ HASTY = """
         def card(self):
             return replace(super().card, name="hasty", version="1")
 
-        def frames(self, request):
+        def frames(self, request, run):
             for frame in super().frames(request):
                 if hashlib.sha256(str(request.seed).encode()).digest()[0] % 2:
                     frame = np.full_like(frame, 128)

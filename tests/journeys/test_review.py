@@ -30,7 +30,7 @@ FAULTY = """
         def load(self):
             self._sound.load()
 
-        def frames(self, request):
+        def frames(self, request, run):
             for number, frame in enumerate(self._sound.frames(request)):
                 if request.input["index"] == 1 and number in (3, 4):
                     frame = frame.copy()

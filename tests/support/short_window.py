@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from cinefab.generate.backend import ModelCard, TakeRequest
 from cinefab.generate.models.procedural import Procedural
+from cinefab.generate.run import ALONE, Run
 from cinefab.media.frames import Frame
 
 
@@ -19,7 +20,7 @@ class ShortWindow(Procedural):
         limits = replace(super().card.limits, frames_max=9, overlap_frames=3)
         return replace(super().card, limits=limits)
 
-    def frames(self, request: TakeRequest, /) -> Iterator[Frame]:
+    def frames(self, request: TakeRequest, _run: Run = ALONE, /) -> Iterator[Frame]:
         """Yield the frames of a run that is short enough."""
         assert request.frames <= 9, f"asked for {request.frames} frames in one run"
         yield from super().frames(request)

@@ -24,6 +24,8 @@ from cinefab.store.durability import Durability
 _PREFIX: Final = "CINEFAB_"
 _NOT_SETTINGS: Final = frozenset({"home", "config", "log", "test_postgres", "test_players"})
 
+_MODEL_NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+
 _TABLES: Final = frozenset({"prices_usd_per_hour", "review_thresholds", "retention_days"})
 """Settings that are tables; in the environment they are written `name=value,name=value`."""
 
@@ -84,6 +86,14 @@ class TargetSettings(BaseModel):
     purge: PurgeSettings | None = Field(None, description="How its CDN is told what changed.")
 
 
+class ModelTable(BaseModel):
+    """A model that is made of settings; what is beside `backend` is for the backend to understand."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    backend: str = Field(description="Which of the installed backends makes it.")
+
+
 class Settings(BaseModel):
     """How this studio is run; every field has a default that suits a laptop."""
 
@@ -121,6 +131,10 @@ class Settings(BaseModel):
         {},
         description="Places that briefs may have releases sent to, by URL; a table for each.",
     )
+
+    models: Annotated[
+        Mapping[Annotated[str, Field(pattern=_MODEL_NAME)], ModelTable], BeforeValidator(_from_json)
+    ] = Field({}, description="Models made of a backend and its settings; a table for each.")
 
     retention_days: Mapping[str, int] = Field(
         {},
@@ -175,6 +189,11 @@ def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
             found=f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}",
             remedy="Known settings: " + ", ".join(Settings.model_fields) + ".",
         ) from error
+
+
+def environment_value(name: str) -> str | None:
+    """Return what the environment has under a name that a setting gives: keys, above all."""
+    return os.environ.get(name) or None
 
 
 def _data_folder(environment: Mapping[str, str]) -> Path:

@@ -13,6 +13,7 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any, Final, Self
 
+from cinefab.app.models import Models
 from cinefab.app.plugins import FoundOnDemand, find_plugins, load_plugin
 from cinefab.app.settings import Settings
 from cinefab.app.warmth import Warmth
@@ -52,7 +53,6 @@ from cinefab.jobs.workshop import (
     FoundCheck,
     FoundEffect,
     FoundVoice,
-    Model,
     OutFolder,
     Progress,
     Workshop,
@@ -379,7 +379,7 @@ class Studio:
             readers=tuple(
                 load_plugin(point) for _, point in sorted(find_plugins("readers").items())
             ),
-            models={name: _model(point) for name, point in find_plugins("models").items()},
+            models=Models(settings),
             effects=FoundOnDemand("effects", _effect),
             voices=FoundOnDemand("voices", _voice),
             recognisers=FoundOnDemand("recognisers", _entry),
@@ -420,10 +420,6 @@ def _places(settings: Settings, clock: Clock) -> Places:
         for url, place in settings.targets.items()
     ]
     return Places(allowed, out=settings.out, own=Access(clock=clock), load=load)
-
-
-def _model(point: EntryPoint) -> Model:
-    return Model(card=load_plugin(point).card, entry=point.value)
 
 
 def _stopped_following(job: JobId) -> Cancelled:

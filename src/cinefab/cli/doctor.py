@@ -178,13 +178,20 @@ def _authority(settings: Settings) -> Observation:
     )
 
 
-def _models(_settings: Settings) -> Observation:
-    from cinefab.app.plugins import find_plugins, load_plugin  # noqa: PLC0415 - as above
+def _models(settings: Settings) -> Observation:
+    from cinefab.app.models import Broken, Models, look_at  # noqa: PLC0415 - as above
 
-    cards = [load_plugin(point).card for point in find_plugins("models").values()]
-    return Observation(
-        name="models", state=State.OK, found=", ".join(sorted(card.ref for card in cards))
-    )
+    seen = list(look_at(Models(settings)))
+    broken = [each for each in seen if isinstance(each, Broken)]
+    good = ", ".join(each.card.ref for each in seen if not isinstance(each, Broken))
+    if broken:
+        return Observation(
+            name="models",
+            state=State.ABSENT,
+            found=f"{good}; not {', '.join(f'{each.name}: {each.found}' for each in broken)}",
+            remedy=broken[0].remedy,
+        )
+    return Observation(name="models", state=State.OK, found=good)
 
 
 def _prices(settings: Settings) -> Observation:

@@ -19,6 +19,7 @@ _COMMANDS: Final[Mapping[str, str]] = {
     "review": "cinefab.cli.review:review",
     "trace": "cinefab.cli.trace:trace",
     "report": "cinefab.cli.report:report",
+    "models": "cinefab.cli.models:models",
     "ledger": "cinefab.cli.ledger:ledger",
     "sweep": "cinefab.cli.sweep:sweep",
     "doctor": "cinefab.cli.doctor:doctor",

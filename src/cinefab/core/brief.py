@@ -137,7 +137,8 @@ class EffectOrder:
 class Shot:
     """A stretch of the timeline as it was asked for; the length includes half its transitions.
 
-    `seed` is its own where it differs from the film's.
+    `seed` is its own where it differs from the film's. `model_settings` are JSON text, laid over
+    the film's (`core.effect.settings_text`).
     """
 
     length_ms: int
@@ -150,6 +151,7 @@ class Shot:
     effects: tuple[EffectOrder, ...] = ()
     seed: int | None = None
     clip: Clip | None = None
+    model_settings: str = "{}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,7 +234,8 @@ class Refine:
 class Brief:
     """Everything that was asked for; either `prompt` or `shots` says what to show.
 
-    Without `sound` only voice lines are heard; a film with neither is silent.
+    Without `sound` only voice lines are heard; a film with neither is silent. `model_settings` are
+    JSON text, for the model alone.
     """
 
     title: str
@@ -261,3 +264,4 @@ class Brief:
     effects: tuple[EffectOrder, ...] = ()
     review: Review = Review()
     refine: Refine = Refine()
+    model_settings: str = "{}"

@@ -1,7 +1,15 @@
 """The contract that every model keeps, ours and a stranger's.
 
-A model is found through the entry-point group `cinefab.models`; the entry point names a class
-that is called without arguments, in a process of its own, and has these three members.
+A model is found through the entry-point group `cinefab.models`, which names a class. It runs in a
+process of its own. There are two kinds:
+
+- A class without `settings_schema` is one model; it is called without arguments.
+- A class with `settings_schema`, a closed JSON Schema, makes a model of each table `[models.NAME]`
+  in the settings that names it as its `backend`; it is called as `Backend(name, settings, secrets)`
+  and its card is called `name`. Whatever of the settings changes a pixel is in the card's version.
+  A setting `x_env` names an environment variable, whose value is handed on as `secrets["x"]`.
+
+`cinefab models check NAME` holds any of them against all that is promised here.
 """
 
 from __future__ import annotations
@@ -12,13 +20,52 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cinefab.core.brief import Size
 from cinefab.core.canonical import Json
 from cinefab.core.units import BasisPoints
+from cinefab.generate.run import ALONE, Run
 from cinefab.media.frames import Frame
 
 SHOTS_OWN: Final = frozenset({"caption", "prompt", "camera"})
 """Fields of `TakeRequest.input` that are fields of a shot of the brief, too."""
+
+CAPABILITIES: Final[Mapping[str, str]] = {
+    "deterministic": "the same request gives the same bytes on the same machine",
+    "any-frame": "any stretch of a shot can be made alone; otherwise a shot is made in one run",
+    "progress": "tells its steps, and can be stopped between two of them",
+    "checkpoint": "keeps resume points: a run that was killed goes on bit for bit as it would have",
+    "cancel_frees_gpu": "what is cancelled frees its device within a step",
+    "batch": "makes several requests in one run",
+    "window": "makes shots longer than one run of its own, in windows that overlap",
+    "captions": "draws the caption",
+    "logo": "draws the logo",
+    "lut": "grades by the brand's LUT",
+    "font": "sets type in the brand's font",
+    "clips": "shows videos, and draws nothing of its own",
+}
+"""What a card may declare, and what each word promises; a word that is not here is refused."""
+
+TASKS: Final = frozenset(
+    {
+        "motion-graphics",
+        "clip",
+        "text-to-video",
+        "image-to-video",
+        "text-to-image",
+        "image-to-image",
+        "text-to-audio",
+    }
+)
+"""What a model is for. One that makes pictures shows each with the shot's camera move."""
+
+AUDIO_HZ: Final = 48_000
+"""Samples a second of what a `text-to-audio` model makes."""
+
+Samples = NDArray[np.float32]
+"""Sound: shape (samples, 2), between -1 and 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +102,10 @@ class Limits:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCard:
     """What a model says of itself; `input_schema` is a JSON Schema of `TakeRequest.input`.
+
+    Under `settings` it has what the brief may set for this model alone (`model_settings`).
+    `output_schema` describes what is given back. `task` is one of `TASKS`, `capabilities` are words
+    of `CAPABILITIES`.
 
     `digital_source_type` is the last part of an IPTC term, such as `algorithmicMedia`.
     `cost_us_per_megapixel` is the device time of one frame of 10^6 pixels, `cost_us_fixed` of
@@ -102,12 +153,25 @@ class TakeRequest:
     files: Mapping[str, Path]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoundRequest:
+    """A stretch of sound to be made: what it is to be like, and exactly how long."""
+
+    input: Json
+    seed: int
+    samples: int
+
+
 class ModelBackend(Protocol):
     """Generates the frames of takes; one instance serves one process, one take at a time.
 
-    A model may also have `check(request) -> None`, which raises what `frames` would raise for the
-    request, without drawing: it is asked about every shot before the film's first picture, so it
-    takes milliseconds. A model without it is only asked for frames.
+    A model may also have
+
+    - `check(request) -> None`, which raises what `frames` would raise for the request, without
+      drawing: it is asked about every shot before the film's first picture, so it takes
+      milliseconds;
+    - `cancel(run) -> None`, which ends work that goes on elsewhere, named by the run's resume
+      point, when nobody wants it any more.
     """
 
     @property
@@ -119,10 +183,29 @@ class ModelBackend(Protocol):
         """Get ready to run: weights, tables, compiled code. Its time is charged as `load`."""
         ...
 
-    def frames(self, request: TakeRequest, /) -> Iterator[Frame]:
+    def frames(self, request: TakeRequest, run: Run = ALONE, /) -> Iterator[Frame]:
         """Yield exactly `request.frames` frames, in order.
 
         The same request gives the same bytes on the same machine if the card says
-        `deterministic`. Raises `BriefInvalid` for an input that cannot be shown, naming the field.
+        `deterministic`, also when it goes on from a resume point of `run`. Raises `BriefInvalid`
+        for an input that cannot be shown, naming the field, `Cancelled` when the run is not wanted
+        any more, and `Unavailable` for what may pass.
         """
+        ...
+
+
+class SoundBackend(Protocol):
+    """Generates sound; the rest of its contract is that of `ModelBackend`."""
+
+    @property
+    def card(self) -> ModelCard:
+        """What this model says of itself; cheap, and the same at every call."""
+        ...
+
+    def load(self) -> None:
+        """Get ready to run; charged as `load`."""
+        ...
+
+    def samples(self, request: SoundRequest, run: Run = ALONE, /) -> Samples:
+        """Return exactly `request.samples` samples of `AUDIO_HZ`, shape (samples, 2)."""
         ...

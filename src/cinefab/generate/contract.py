@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from jsonschema import SchemaError
@@ -30,25 +30,44 @@ class InputContract:
         self._card = card
         self._validator = _validator(card)
 
-    def check(self, given: Mapping[str, Any], *, index: int) -> None:
+    def check(
+        self, given: Mapping[str, Any], *, index: int, shots_own: Collection[str] = ()
+    ) -> None:
         """Hold the input of shot `index` against the schema.
+
+        `shots_own` are the model's settings that stand in the shot, not with the film.
 
         Raises `BriefInvalid`, with the path in the brief, where the shot asks for what the model
         does not take, and `ContractMismatch` where no shot could ever fit.
         """
+        if given.get("settings") and "settings" not in self._card.input_schema.get(
+            "properties", {}
+        ):
+            raise self._refused(
+                _setting([], shots_own or given["settings"], index=index, shots_own=shots_own),
+                "it has no settings of its own",
+            )
         first = min(self._validator.iter_errors(dict(given)), key=_order, default=None)
         if first is None:
             return
+        place = list(first.absolute_path)
+        if place[:1] == ["settings"]:
+            named = place[1:] or _unknown_names(first)
+            found = _setting(place[1:], named, index=index, shots_own=shots_own)
+            raise self._refused(found, first.message[:200])
         if first.validator in _SHAPE:
             raise ContractMismatch(
                 attempted=f"hold a shot against the contract of {self._card.ref}",
                 found=f"its input_schema refuses what every model is given: {first.message[:200]}",
                 remedy="Mend the schema in the model's card, or use another model.",
             )
-        raise BriefInvalid(
+        raise self._refused(_field(place, index), first.message[:200])
+
+    def _refused(self, field: str, why: str) -> BriefInvalid:
+        return BriefInvalid(
             attempted="plan the film",
-            field=_field(list(first.absolute_path), index),
-            found=f"{self._card.ref} does not take this: {first.message[:200]}",
+            field=field,
+            found=f"{self._card.ref} does not take this: {why}",
             remedy="Change the field, or choose another model.",
         )
 
@@ -98,6 +117,29 @@ def _no_schema(card: ModelCard, found: str) -> ContractMismatch:
 
 def _order(error: ValidationError) -> tuple[list[str], str]:
     return [str(step) for step in error.absolute_path], str(error.validator)
+
+
+def _unknown_names(error: ValidationError) -> list[str | int]:
+    """Return the first name that a closed object does not have, if that is what is wrong."""
+    if error.validator != "additionalProperties":
+        return []
+    schema, given = error.schema, error.instance
+    known = schema.get("properties", {}) if isinstance(schema, Mapping) else {}
+    return [name for name in given if name not in known][:1] if isinstance(given, Mapping) else []
+
+
+def _setting(
+    path: Sequence[str | int],
+    names: Iterable[str | int],
+    *,
+    index: int,
+    shots_own: Collection[str],
+) -> str:
+    """Return where a model's setting stands in the brief: in the shot, or with the film."""
+    name = next(iter(path or names), None)
+    rest = path or ([] if name is None else [name])
+    steps = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in rest)
+    return (f"shots[{index}]." if name in shots_own else "") + "model_settings" + steps
 
 
 def _field(path: list[str | int], index: int) -> str:

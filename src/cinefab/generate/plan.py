@@ -6,6 +6,7 @@ file, no generator of chance is read; whatever the brief leaves open is decided 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -254,7 +255,8 @@ class _Taker:
         else:
             names, given = self._input(shot, index=index, camera=camera)
         prepared = [self._prepared(name) for name in names]
-        taker.contract.check(given, index=index)
+        own = json.loads(shot.model_settings) if taker is self else {}
+        taker.contract.check(given, index=index, shots_own=own)
         spans = _spans(frames, begins=begins, ends=ends)
         extent = range(spans[0][1].start, spans[-1][1].stop)
         effects = self.chain_of(
@@ -308,7 +310,8 @@ class _Taker:
             "colours": list(self.brief.brand.colours),
             "logo": self.brief.brand.logo,
         }
-        return names, given
+        settings = json.loads(self.brief.model_settings) | json.loads(shot.model_settings)
+        return names, given | ({"settings": settings} if settings else {})
 
     def _of_clips(self, index: int) -> _Taker:
         """Return a planner of clips: their model and its contract, and no brand of the film's."""
@@ -394,12 +397,17 @@ class _Taker:
         )
         run = stretches([effect.need for effect in effects], wanted)
         _check_size(run[0].size, wanted.size, card=self.card)
+        # A model that makes shots whole is asked for all of this one, whichever part is wanted.
+        is_whole = "any-frame" not in self.card.capabilities
         windows = windows_for(self.card.limits, run[0])
         for window in windows:
-            _check_length(window.frames, index=index, card=self.card)
+            length = window.frames
+            if is_whole and not are_joined(self.card.limits, run[0]):
+                length = run[0].extent_end - run[0].extent_first
+            _check_length(length, index=index, card=self.card)
         # Where a shot begins and ends is part of what is seen only if something looks that far.
         looks_far = any(effect.need.looks_around for effect in effects)
-        looks_far = looks_far or are_joined(self.card.limits, run[0])
+        looks_far = looks_far or is_whole or are_joined(self.card.limits, run[0])
         made = sum(window.frames for window in windows)
         device_us = DeviceUs(
             _device_us(made, size=run[0].size, card=self.card)

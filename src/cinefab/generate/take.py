@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 from cinefab.core.brief import Quality, Size
-from cinefab.core.canonical import Json
+from cinefab.core.canonical import Json, canonical_json
 from cinefab.core.clock import SystemClock
 from cinefab.core.effect import Stretch
 from cinefab.core.errors import BriefInvalid, ContractMismatch
 from cinefab.core.plan import Part
 from cinefab.generate.backend import SHOTS_OWN, ModelBackend, TakeRequest
+from cinefab.generate.run import Run
 from cinefab.generate.windows import Window, are_joined, overlap_add, windows_for
 from cinefab.media.encode import encode, settings_for
 from cinefab.media.frames import Frame
@@ -49,22 +50,26 @@ class Finish(Protocol):
 
 
 _TELL_EVERY_FRAMES: Final = 6
-_loaded: Final[dict[str, ModelBackend]] = {}
+_loaded: Final[dict[bytes, ModelBackend]] = {}
 """Models that this process has loaded; a process serves one request at a time."""
 
 
 def make_takes(argument: Mapping[str, Any], report: Report) -> Json:
     """Make the parts of one shot that are asked for, and return each file's digest and length.
 
-    `argument`: `entry` (`package.module:Class`), `request` (the fields of `TakeRequest` that the
+    `argument`: `entry` (`package.module:Class`, with `configured`, if the model is made of settings:
+    its `name`, `settings` and `secrets`), `request` (the fields of `TakeRequest` that the
     parts share), `quality`, and `parts`, each with `key`, `part`, `first_frame`, `frames` and the
     `path` to write; `extent` are the shot's first frame and its end, those of the parts if it is
-    left out. With `finish`, frames go through that before they are encoded, and what it
+    left out. `run_folder` is where the run's resume points lie, if it may have any, and what was said
+    of the run comes back as `run`. With `finish`, frames go through that before they are encoded, and what it
     spent is returned, too. Of a body a small picture is left beside it, as `thumbnail`: nobody has
     to decode the film again to show what it is. Raises `ContractMismatch` when the model does not keep its contract.
     """
-    backend, load_us = _backend(argument["entry"])
+    backend, load_us = _backend(argument)
     finish = _finish(argument.get("finish"))
+    run = _run(argument, report)
+    extent = _extent(argument)
     done = 0
 
     def counted(frames: Iterator[Frame]) -> Iterator[Frame]:
@@ -76,19 +81,20 @@ def make_takes(argument: Mapping[str, Any], report: Report) -> Json:
                 report({"frames": done})
 
     made: list[Json] = []
-    # Effects and windows reach beyond a part's ends: parts that follow each other are one run.
+    # Effects and windows reach beyond a part's ends: parts that follow each other are one stretch.
     joined = finish is not None or backend.card.limits.overlap_frames > 0
-    for run in _runs(argument["parts"], joined=joined):
+    for stretch in _stretches(argument["parts"], joined=joined, whole=_whole(backend, extent)):
         request = _request(
-            argument["request"],
-            first_frame=run[0]["first_frame"],
-            frames=sum(part["frames"] for part in run),
+            argument["request"], first_frame=stretch.first, frames=stretch.end - stretch.first
         )
-        frames = _finished(backend, request, finish, _extent(argument))
-        for part in run:
+        frames = _finished(backend, request, finish, extent, run)
+        at = stretch.first
+        for part in stretch.parts:
             path = Path(part["path"])
             path.parent.mkdir(parents=True, exist_ok=True)
             still = Path(part["path"]).with_suffix(".jpg")
+            _skip(frames, part["first_frame"] - at)
+            at = part["first_frame"] + part["frames"]
             shown = counted(islice(frames, part["frames"]))
             if Part(part["part"]) is Part.BODY:
                 shown = _seen(shown, middle=part["frames"] // 2, still=still)
@@ -112,7 +118,7 @@ def make_takes(argument: Mapping[str, Any], report: Report) -> Json:
         # Only at its end does a model show that it made too many.
         for _ in frames:
             pass
-    return {"parts": made, "load_us": load_us, **_spent(finish)}
+    return {"parts": made, "load_us": load_us, **_spent(finish), **_said_of(run)}
 
 
 def make_still(argument: Mapping[str, Any], _report: Report) -> Json:
@@ -123,9 +129,9 @@ def make_still(argument: Mapping[str, Any], _report: Report) -> Json:
     being its index, with an `entry` where their model is another). What one of them cannot show is
     raised before there is a picture, by the shot's path in the brief.
     """
-    backend, load_us = _backend(argument["entry"])
+    backend, load_us = _backend(argument)
     for each in argument.get("checks", ()):
-        other, other_us = _backend(each.get("entry", argument["entry"]))
+        other, other_us = _backend(each if "entry" in each else argument)
         load_us += other_us
         check_shot(other, each)
     finish = _finish(argument.get("finish"))
@@ -134,7 +140,7 @@ def make_still(argument: Mapping[str, Any], _report: Report) -> Json:
     path.parent.mkdir(parents=True, exist_ok=True)
     # Nothing beside the one frame is drawn for its effects: this is the quick look.
     alone = (argument["first_frame"], argument["first_frame"] + 1)
-    for frame in _finished(backend, request, finish, alone):
+    for frame in _finished(backend, request, finish, alone, Run()):
         write_jpeg(frame, path)
     return {
         "path": str(path),
@@ -146,8 +152,23 @@ def make_still(argument: Mapping[str, Any], _report: Report) -> Json:
 
 def load_model(argument: Mapping[str, Any], _report: Report) -> Json:
     """Load the model `entry` ahead of its first take; return how long that took."""
-    _, load_us = _backend(argument["entry"])
+    _, load_us = _backend(argument)
     return {"load_us": load_us}
+
+
+def cancel_takes(argument: Mapping[str, Any], _report: Report) -> Json:
+    """End what goes on elsewhere of a run that was cancelled; return how many parts were told.
+
+    `argument`: `entry` and `configured`, and the run's `run_folder`.
+    """
+    backend, _ = _backend(argument)
+    cancel: Callable[[Run], None] | None = getattr(backend, "cancel", None)
+    if cancel is None:
+        return {"told": 0}
+    parts = Run(folder=Path(argument["run_folder"])).parts
+    for part in parts:
+        cancel(part)
+    return {"told": len(parts)}
 
 
 def check_shot(backend: ModelBackend, check: Mapping[str, Any]) -> None:
@@ -178,17 +199,43 @@ def _of_shot(error: BriefInvalid, shot: int) -> BriefInvalid:
     )
 
 
-def _backend(entry: str) -> tuple[ModelBackend, int]:
-    known = _loaded.get(entry)
+def _backend(argument: Mapping[str, Any]) -> tuple[ModelBackend, int]:
+    entry, configured = argument["entry"], argument.get("configured")
+    known = _loaded.get(name := canonical_json([entry, configured]))
     if known is not None:
         return known, 0
     clock = SystemClock()
     started_us = clock.elapsed_us()
-    module, _, name = entry.partition(":")
-    backend: ModelBackend = getattr(importlib.import_module(module), name)()
+    backend = make_backend(entry, configured)
     backend.load()
-    _loaded[entry] = backend
+    _loaded[name] = backend
     return backend, clock.elapsed_us() - started_us
+
+
+def make_backend(entry: str, configured: Mapping[str, Any] | None) -> Any:
+    """Return the model at `package.module:Class`, made of settings if it has some; not loaded."""
+    module, _, name = entry.partition(":")
+    kind = getattr(importlib.import_module(module), name)
+    if configured is None:
+        return kind()
+    return kind(configured["name"], configured["settings"], configured["secrets"])
+
+
+def _run(argument: Mapping[str, Any], report: Report) -> Run:
+    folder = argument.get("run_folder")
+    return Run(folder=None if folder is None else Path(folder), tell=report)
+
+
+def _said_of(run: Run) -> dict[str, Json]:
+    """Return what was said of a run, if anything was."""
+    said: dict[str, Json] = {}
+    if run.bills:
+        said["bills"] = [bill.as_dict() for bill in run.bills]
+    if run.notes:
+        said["notes"] = dict(run.notes)
+    if run.delivered:
+        said["delivered"] = [str(path) for path in run.delivered]
+    return {"run": said} if said else {}
 
 
 def _finish(document: Mapping[str, Any] | None) -> Finish | None:
@@ -210,18 +257,45 @@ def _spent(finish: Finish | None) -> dict[str, Json]:
     return {} if finish is None else {"effects": finish.spent}
 
 
-def _runs(parts: Sequence[Mapping[str, Any]], *, joined: bool) -> Iterator[list[Mapping[str, Any]]]:
-    run: list[Mapping[str, Any]] = []
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stretch:
+    """Frames that are made in one go, and those of its parts that are wanted."""
+
+    first: int
+    end: int
+    parts: tuple[Mapping[str, Any], ...]
+
+
+def _whole(backend: ModelBackend, extent: Sequence[int]) -> Sequence[int] | None:
+    """Return the shot's whole extent if its model makes nothing less, or its parts would differ."""
+    return None if "any-frame" in backend.card.capabilities else extent
+
+
+def _stretches(
+    parts: Sequence[Mapping[str, Any]], *, joined: bool, whole: Sequence[int] | None
+) -> Iterator[_Stretch]:
+    if whole is not None:
+        yield _Stretch(first=whole[0], end=whole[1], parts=tuple(parts))
+        return
+    together: list[Mapping[str, Any]] = []
     for part in parts:
-        if run and not (joined and _follows(run[-1], part)):
-            yield run
-            run = []
-        run.append(part)
-    yield run
+        if together and not (
+            joined and together[-1]["first_frame"] + together[-1]["frames"] == part["first_frame"]
+        ):
+            yield _stretch(together)
+            together = []
+        together.append(part)
+    yield _stretch(together)
 
 
-def _follows(before: Mapping[str, Any], part: Mapping[str, Any]) -> bool:
-    return bool(part["first_frame"] == before["first_frame"] + before["frames"])
+def _stretch(parts: Sequence[Mapping[str, Any]]) -> _Stretch:
+    end = parts[-1]["first_frame"] + parts[-1]["frames"]
+    return _Stretch(first=parts[0]["first_frame"], end=end, parts=tuple(parts))
+
+
+def _skip(frames: Iterator[Frame], count: int) -> None:
+    for _ in islice(frames, count):
+        pass
 
 
 def _extent(argument: Mapping[str, Any]) -> Sequence[int]:
@@ -238,6 +312,7 @@ def _finished(
     request: TakeRequest,
     finish: Finish | None,
     extent: Sequence[int],
+    run: Run,
 ) -> Iterator[Frame]:
     wanted = Stretch(
         size=request.size,
@@ -249,7 +324,7 @@ def _finished(
         shot_frames=request.shot_frames,
     )
     if finish is None:
-        return _made(backend, request, wanted)
+        return _made(backend, request, wanted, run)
     source = finish.source(wanted)
     asked = replace(
         request,
@@ -259,18 +334,20 @@ def _finished(
         frames=source.frames,
         shot_frames=source.shot_frames,
     )
-    return finish.finish(_made(backend, asked, source), wanted)
+    return finish.finish(_made(backend, asked, source, run), wanted)
 
 
-def _made(backend: ModelBackend, request: TakeRequest, wanted: Stretch) -> Iterator[Frame]:
+def _made(
+    backend: ModelBackend, request: TakeRequest, wanted: Stretch, run: Run
+) -> Iterator[Frame]:
     """Yield what the model makes: in one run, or in windows that are joined."""
     limits = backend.card.limits
     if not are_joined(limits, wanted):
-        return _checked(backend, request)
+        return _checked(backend, request, run)
 
     def make(window: Window) -> Iterator[Frame]:
         asked = replace(request, first_frame=window.first, frames=window.frames)
-        return _checked(backend, asked)
+        return _checked(backend, asked, run)
 
     return overlap_add(windows_for(limits, wanted), make, wanted)
 
@@ -295,10 +372,12 @@ def _paths(named: Mapping[str, str]) -> Mapping[str, Path]:
     return {name: Path(path) for name, path in named.items()}
 
 
-def _checked(backend: ModelBackend, request: TakeRequest) -> Iterator[Frame]:
+def _checked(backend: ModelBackend, request: TakeRequest, run: Run) -> Iterator[Frame]:
     shape = (request.size.height * 3 // 2, request.size.width)
     count = 0
-    for frame in backend.frames(request):
+    # What is made in several goes can be continued in each of them.
+    part = run.within(f"at{request.first_frame}-{request.frames}".replace("-", "_"))
+    for frame in backend.frames(request, part):
         if frame.shape != shape or frame.dtype.name != "uint8":
             raise _mismatch(
                 backend, f"a frame of shape {frame.shape} and {frame.dtype}", f"{shape} and uint8"

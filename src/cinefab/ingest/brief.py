@@ -334,6 +334,7 @@ def _brief(written: BriefDocument, *, now_us: int) -> Brief:
                 effects=tuple(shot.effects),
                 seed=shot.seed,
                 clip=_clip(shot.clip),
+                model_settings=shot.model_settings,
             )
             for shot in written.shots
         ),
@@ -369,6 +370,7 @@ def _brief(written: BriefDocument, *, now_us: int) -> Brief:
             compare=_compare(written.review.compare),
         ),
         refine=Refine(attempts=written.refine.attempts),
+        model_settings=written.model_settings,
     )
 
 

@@ -100,6 +100,8 @@ def brief_document(brief: Brief) -> dict[str, Json]:
         }
     if brief.refine != Refine():
         document["refine"] = {"attempts": brief.refine.attempts}
+    if brief.model_settings != "{}":
+        document["model_settings"] = brief.model_settings
     return document
 
 
@@ -155,6 +157,7 @@ def brief_from_document(document: Json) -> Brief:
         effects=_effects(stored),
         review=_review(stored.get("review")),
         refine=Refine(**stored["refine"]) if "refine" in stored else Refine(),
+        model_settings=stored.get("model_settings", "{}"),
     )
 
 
@@ -207,6 +210,8 @@ def _shot_document(shot: Shot) -> dict[str, Json]:
             "speed": f"{shot.clip.speed.numerator}/{shot.clip.speed.denominator}",
             "fit": shot.clip.fit.value,
         }
+    if shot.model_settings != "{}":
+        document["model_settings"] = shot.model_settings
     return document
 
 
@@ -225,6 +230,7 @@ def _shot(stored: dict[str, Any]) -> Shot:
         effects=_effects(stored),
         seed=stored.get("seed"),
         clip=_clip(stored.get("clip")),
+        model_settings=stored.get("model_settings", "{}"),
     )
 
 

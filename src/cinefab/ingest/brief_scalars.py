@@ -182,6 +182,14 @@ def _effect(value: object) -> EffectOrder:
     return EffectOrder(name=name, settings=settings_text(plain))
 
 
+def _model_settings(value: object) -> str:
+    if not isinstance(value, dict):
+        raise FieldRefused(
+            f"found {describe(value)}", "Write the model's settings by name: {steps: 20}."
+        )
+    return settings_text(_plain_settings(value, "model_settings"))
+
+
 def _plain_settings(value: Any, name: str) -> Any:
     """Return settings with numbers as JSON has them; equal numbers are spelled in one way."""
     if isinstance(value, dict):
@@ -286,6 +294,9 @@ ReferenceName = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=64)
 ]
 Label = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+ModelSettings = Annotated[
+    str, BeforeValidator(_model_settings), WithJsonSchema({"type": "object", "maxProperties": 64})
+]
 Effect = Annotated[
     InstanceOf[EffectOrder],
     BeforeValidator(_effect),

@@ -47,6 +47,7 @@ from cinefab.ingest.brief_scalars import (
     Label,
     Location,
     Loudness,
+    ModelSettings,
     ReferenceName,
     ReviewTime,
     Seconds,
@@ -248,6 +249,10 @@ class ShotDocument(_Document):
     """Effects on its picture, in order, before those of the whole film."""
     seed: int | None = Field(default=None, ge=0, le=2**53 - 1)
     """Where its chance starts, if not where the film's does."""
+    model_settings: ModelSettings = Field(
+        default="{}", examples=[{"steps": 30}], json_schema_extra={"default": {}}
+    )
+    """Settings of the film's model for this shot, laid over the film's own."""
 
 
 class SizeDocument(_Document):
@@ -508,6 +513,10 @@ class BriefDocument(_Document):
         max_length=128,
     )
     """The model that makes the takes, with @version to pin one."""
+    model_settings: ModelSettings = Field(
+        default="{}", examples=[{"steps": 20}], json_schema_extra={"default": {}}
+    )
+    """Settings that this model has of its own; its card says which."""
     quality: Annotated[Quality, Field(strict=False)] = Quality.FINAL
     """A quick look, or the thing itself."""
     tier: Annotated[Tier, Field(strict=False)] = Tier.BATCH

@@ -238,7 +238,14 @@ def blobs_in(document: str) -> frozenset[Sha256]:
 
 def find_model(shop: Workshop, brief: Brief) -> Model:
     """Return the model that the brief names, or raise with those that are installed."""
-    model = shop.models.get(brief.model)
+    name, _, version = brief.model.partition("@")
+    model = shop.models.get(name)
+    if model is not None and version not in ("", model.card.version):
+        raise BriefInvalid(
+            field="model",
+            found=f"{brief.model!r} is not installed, {model.card.ref} is",
+            remedy=f"Write {name}, or install that version.",
+        )
     if model is None:
         raise BriefInvalid(
             field="model",
@@ -250,7 +257,7 @@ def find_model(shop: Workshop, brief: Brief) -> Model:
 
 def clips_card(shop: Workshop) -> ModelCard | None:
     """Return the card of the model that shows clips, if one is installed."""
-    cards = (shop.models[name].card for name in sorted(shop.models))
+    cards = (shop.models[name].card for name in shop.models)
     return next((card for card in cards if CLIPS in card.capabilities), None)
 
 

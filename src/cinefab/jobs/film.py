@@ -106,7 +106,9 @@ async def _walk(shop: Workshop, order: Order) -> bool:
 
     # Alone, because it takes a tenth of a second and somebody waits for it: beside the takes it
     # would wait for a place until the first of them is done.
-    await _stage("preview", lambda: generating.preview(shop, order, plan, references, kept))
+    # A model that makes shots whole shows its first picture while it makes them.
+    if generating.has_quick_look(shop, order, plan):
+        await _stage("preview", lambda: generating.preview(shop, order, plan, references, kept))
     sound, (plan, planned, pieces) = await asyncio.gather(
         _sound(shop, order, plan, spoken),
         _takes(shop, order, plan, planned, references, spoken, kept),

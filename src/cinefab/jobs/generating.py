@@ -26,7 +26,7 @@ from cinefab.jobs.pieces import (
     pieces_from,
     pieces_of,
 )
-from cinefab.jobs.previewing import preview
+from cinefab.jobs.previewing import has_quick_look, preview
 from cinefab.jobs.refining import REFUSED
 from cinefab.jobs.stages import Order, StageOutput, run_stage
 from cinefab.jobs.takes import ask_model, finish_of, prompt_of, request_for, sources_of
@@ -41,6 +41,7 @@ __all__ = [
     "edges_by_weight",
     "find_kept",
     "generate",
+    "has_quick_look",
     "is_missing",
     "pieces_of",
     "preview",
@@ -91,7 +92,7 @@ async def _make(
     frames = sum(each.frames for each in missing)
     stage = f"generate:{shot.index}"
     argument: Json = {
-        "entry": model.entry,
+        **model.address,
         "request": await request_for(shop, order, plan, shot, references, plan.size),
         "quality": plan.quality,
         "extent": [shot.extent.start, shot.extent.stop],

@@ -23,9 +23,9 @@ def model_of(shop: Workshop, order: Order, shot: PlannedShot) -> Model:
     """
     if shot.model is None:
         return find_model(shop, order.brief)
-    for model in shop.models.values():
-        if model.card.ref == shot.model:
-            return model
+    model = shop.models.get(shot.model.partition("@")[0])
+    if model is not None and model.card.ref == shot.model:
+        return model
     raise ContractMismatch(
         attempted=f"make shot {shot.index} as it was planned",
         found=f"{shot.model} is not installed here",

@@ -34,6 +34,11 @@ _STILL_TASK: Final = "cinefab.generate.take:make_still"
 _LIMIT_S: Final = 120.0
 
 
+def has_quick_look(shop: Workshop, order: Order, plan: Plan) -> bool:
+    """Say whether a picture of the first shot can be had without making the whole of it."""
+    return "any-frame" in model_of(shop, order, plan.shots[0]).card.capabilities
+
+
 async def preview(
     shop: Workshop, order: Order, plan: Plan, references: Sequence[Json], kept: Json
 ) -> Json:
@@ -87,7 +92,7 @@ def _requests(
         smaller = min(small, full, key=lambda size: size.width)
         return {
             "shot": shot.index,
-            "entry": model_of(shop, order, shot).entry,
+            **model_of(shop, order, shot).address,
             "small": request_now(shop, order, plan, shot, references, smaller),
             "full": request_now(shop, order, plan, shot, references, full),
         }
@@ -112,7 +117,7 @@ async def _make_still(
     path = shop.scratch / order.job / "preview.jpg"
     request, checks = await asyncio.to_thread(_requests, shop, order, plan, missing, references)
     argument: Json = {
-        "entry": model.entry,
+        **model.address,
         "request": request,
         "first_frame": shot.frames // 2,
         "path": str(path),
@@ -121,7 +126,7 @@ async def _make_still(
     }
     # Another process may be idle for longer and would have to load the model first.
     answer = await ask_model(
-        shop, order, shot, _STILL_TASK, argument, affinity=model.entry, timeout_s=_LIMIT_S
+        shop, order, shot, _STILL_TASK, argument, affinity=model.affinity, timeout_s=_LIMIT_S
     )
     value: Any = answer.value
     load_us = answer.load_us + value["load_us"]

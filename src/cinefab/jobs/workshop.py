@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cinefab.assemble.effect import Effect
 from cinefab.assemble.voice import Voice
+from cinefab.core.canonical import Json
 from cinefab.core.ids import JobId, PrincipalId, TenantId, WorkerId
 from cinefab.deliver.files import Caching
 from cinefab.deliver.places import Places
@@ -29,10 +30,27 @@ from cinefab.store.file_digest import file_sha256
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """A model that was found: its card, and where its class is (`package.module:Class`)."""
+    """A model that was found: its card, and where its class is (`package.module:Class`).
+
+    `configured` is what it is made of, if that is settings: `name`, `settings` and `secrets`. It
+    goes to the process that runs it, and nowhere else.
+    """
 
     card: ModelCard
     entry: str
+    configured: Mapping[str, Json] | None = field(default=None, repr=False)
+
+    @property
+    def address(self) -> dict[str, Json]:
+        """What a task of `generate.take` is told to find it by."""
+        if self.configured is None:
+            return {"entry": self.entry}
+        return {"entry": self.entry, "configured": self.configured}
+
+    @property
+    def affinity(self) -> str:
+        """What names the process that holds it: it has no secret in it."""
+        return self.entry if self.configured is None else f"{self.entry}#{self.card.ref}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,7 @@ from cinefab.core.ids import TenantId
 from cinefab.core.plan import Plan, Versions
 from cinefab.generate.backend import DeviceNeed, Limits, ModelCard, TakeRequest
 from cinefab.generate.plan import make_plan
+from cinefab.generate.run import ALONE, Run
 from cinefab.generate.take import make_takes
 from cinefab.generate.windows import Window, are_joined, fade, overlap_add, windows_for
 from cinefab.media.decode import decode
@@ -152,7 +153,7 @@ class Ramp:
     def load(self) -> None:
         """Nothing to load."""
 
-    def frames(self, request: TakeRequest, /) -> Iterator[Frame]:
+    def frames(self, request: TakeRequest, _run: Run = ALONE, /) -> Iterator[Frame]:
         assert request.frames <= self.limits.frames_max, "asked for more than it can make"
         Ramp.asked.append(request.frames)
         shape = (request.size.height * 3 // 2, request.size.width)

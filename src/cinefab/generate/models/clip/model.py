@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from cinefab.generate.backend import DeviceNeed, Limits, ModelCard, TakeRequest
 from cinefab.generate.clips import Cut
+from cinefab.generate.run import ALONE, Run
 from cinefab.media.frames import Frame
 
 CARD: Final = ModelCard(
@@ -60,14 +61,14 @@ class Clip:
     def load(self) -> None:
         """Get nothing ready: its libraries are those of the encoder."""
 
-    def frames(self, request: TakeRequest, /) -> Iterator[Frame]:
+    def frames(self, request: TakeRequest, _run: Run = ALONE, /) -> Iterator[Frame]:
         """Yield exactly `request.frames` frames; the one reference is the path of its video.
 
         Long videos are sought, not read from their start. Frames may be the same array again
         where the film has more of them than the video.
         """
-        from cinefab.generate.models.clip.fitting import Fitter
         from cinefab.media.decode import decode_from
+        from cinefab.media.fitting import Fitter
 
         given: Any = request.input
         clip = given["clip"]

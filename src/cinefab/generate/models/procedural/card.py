@@ -10,7 +10,7 @@ from cinefab.generate.models.procedural.shot import INPUT_SCHEMA
 CARD: Final = ModelCard(
     name="procedural",
     version="1.0.0",
-    task="shot",
+    task="motion-graphics",
     input_schema=INPUT_SCHEMA,
     output_schema={
         "title": "Frames",

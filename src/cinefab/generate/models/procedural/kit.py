@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cinefab.core.brief import Camera
+from cinefab.generate.camera import view_of
 from cinefab.generate.models.procedural.copy import Copy, Entrance, Setting, place_copy
 from cinefab.generate.models.procedural.layers import (
     Ground,
@@ -22,7 +23,7 @@ from cinefab.generate.models.procedural.layers import (
     Rule,
     Sweep,
 )
-from cinefab.generate.models.procedural.motion import Moment, arrive, view_of
+from cinefab.generate.models.procedural.motion import Moment, arrive
 from cinefab.generate.models.procedural.palette import Colour, Palette, mix
 from cinefab.generate.models.procedural.pictures import (
     Photo,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cinefab.generate.backend import ModelCard, TakeRequest
 from cinefab.generate.models.procedural.card import CARD
+from cinefab.generate.run import ALONE, Run
 from cinefab.media.frames import Frame
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class Procedural:
 
             self._director = Director()
 
-    def frames(self, request: TakeRequest, /) -> Iterator[Frame]:
+    def frames(self, request: TakeRequest, _run: Run = ALONE, /) -> Iterator[Frame]:
         """Yield exactly `request.frames` frames in order; each is the caller's to keep.
 
         Raises `BriefInvalid` naming the field of the input that cannot be shown.
