@@ -31,7 +31,7 @@ CARD = ModelCard(
     input_schema={"type": "object"},
     output_schema={"type": "object"},
     limits=Limits(width_max=1920, height_max=1920, frames_max=3600),
-    capabilities=frozenset({"deterministic"}),
+    capabilities=frozenset({"deterministic", "any-frame"}),
     devices=(DeviceNeed(device_class="cpu", memory_mb=512),),
     training_sets=(TrainingSet(name="none", share_bp=10_000, licence="none"),),
     digital_source_type="algorithmicMedia",

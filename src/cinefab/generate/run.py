@@ -18,7 +18,6 @@ from cinefab.core.canonical import Json, Sha256, canonical_json
 from cinefab.core.errors import Cancelled
 from cinefab.core.units import Uusd
 from cinefab.media.frames import Rgb
-from cinefab.media.still import thumbnail_bytes
 from cinefab.store.file_digest import file_sha256
 
 Basis = Literal["answer", "price-book", "unknown"]
@@ -127,6 +126,9 @@ class Run:
         self.check_wanted()
         news: dict[str, Json] = {"step": done, "steps": of}
         if preview is not None and self._folder is not None:
+            # Contracts are imported by everybody, and most models show nothing on the way.
+            from cinefab.media.still import thumbnail_bytes  # noqa: PLC0415 - see above
+
             self._folder.mkdir(parents=True, exist_ok=True)
             part = self._folder / f"{_PREVIEW}.part"
             part.write_bytes(thumbnail_bytes(preview))

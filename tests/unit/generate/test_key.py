@@ -41,7 +41,7 @@ CARD = ModelCard(
     input_schema={},
     output_schema={},
     limits=Limits(width_max=1920, height_max=1920, frames_max=600),
-    capabilities=frozenset(),
+    capabilities=frozenset({"any-frame"}),
     devices=(),
     training_sets=(),
     digital_source_type="algorithmicMedia",

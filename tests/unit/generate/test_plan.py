@@ -64,7 +64,7 @@ def a_card(**changes: Any) -> ModelCard:
         input_schema=STRICT_SCHEMA,
         output_schema={},
         limits=Limits(width_max=1280, height_max=720, frames_max=600),
-        capabilities=frozenset({"deterministic"}),
+        capabilities=frozenset({"deterministic", "any-frame"}),
         devices=(DeviceNeed(device_class="cpu", memory_mb=512),),
         training_sets=(),
         digital_source_type="algorithmicMedia",

@@ -142,7 +142,7 @@ class Ramp:
             input_schema={"type": "object"},
             output_schema={"type": "object"},
             limits=self.limits,
-            capabilities=frozenset({"deterministic"}),
+            capabilities=frozenset({"deterministic", "any-frame"}),
             devices=(DeviceNeed(device_class="cpu-core", memory_mb=1),),
             training_sets=(),
             digital_source_type="algorithmicMedia",

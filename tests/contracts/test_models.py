@@ -1,0 +1,115 @@
+"""Every model that is installed keeps every promise of its contract, and a broken one is caught."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from stepper import Stepper
+
+from cinefab.app.plugins import find_plugins
+from cinefab.conformance.models import PROMISES, NotPromised, Subject
+from cinefab.core.errors import ContractMismatch
+from cinefab.core.units import Uusd
+from cinefab.generate.run import Bill, Run
+
+
+def ready() -> dict[str, Callable[[], Any]]:
+    """Return the installed models that need no settings, by name."""
+    kinds = {name: point.load() for name, point in find_plugins("models").items()}
+    return {n: kind for n, kind in sorted(kinds.items()) if not hasattr(kind, "settings_schema")}
+
+
+@pytest.mark.parametrize("promise", PROMISES)
+@pytest.mark.parametrize("name", ready())
+def test_an_installed_model_keeps_its_promise(name: str, promise: str, tmp_path: Path) -> None:
+    subject = Subject(make=ready()[name], folder=tmp_path)
+
+    try:
+        PROMISES[promise](subject)
+    except NotPromised:
+        assert promise not in ("says-what-it-is", "gives-what-is-asked-for")
+
+
+@pytest.mark.parametrize("promise", PROMISES)
+def test_a_model_of_steps_keeps_every_promise(promise: str, tmp_path: Path) -> None:
+    try:
+        PROMISES[promise](stepper(Stepper, tmp_path))
+    except NotPromised:
+        assert promise in ("gives-parts-as-a-whole", "is-billed-once")
+
+
+class Forgetful(Stepper):
+    """Starts again, whatever was kept."""
+
+    def frames(self, request: Any, run: Any = None, /) -> Iterator[Any]:
+        run = Run(folder=None if run is None else run.folder, tell=run._tell)
+        run.kept = lambda: None
+        return super().frames(request, run)
+
+
+class Moody(Stepper):
+    """Remembers how often it was asked, and lets it show."""
+
+    asked = 0
+
+    def frames(self, request: Any, run: Any = None, /) -> Iterator[Any]:
+        Moody.asked += 1
+        return super().frames(replace(request, seed=request.seed + Moody.asked), run)
+
+
+class Short(Stepper):
+    """Leaves the last frame out."""
+
+    def frames(self, request: Any, run: Any = None, /) -> Iterator[Any]:
+        return super().frames(replace(request, frames=request.frames - 1), run)
+
+
+class Stubborn(Stepper):
+    """Never looks whether somebody still waits."""
+
+    def frames(self, request: Any, run: Any = None, /) -> Iterator[Any]:
+        run.check_wanted = lambda: None
+        return super().frames(request, run)
+
+
+class Boastful(Stepper):
+    """Declares what nobody knows."""
+
+    says = frozenset({"deterministic", "telepathy"})
+
+
+class Greedy(Stepper):
+    """Bills each time that it is asked, and keeps nothing that would find the work again."""
+
+    says = frozenset({"deterministic"})
+
+    def frames(self, request: Any, run: Any = None, /) -> Iterator[Any]:
+        run.keep = lambda _point, _files: None
+        bill = Bill(amount_uusd=Uusd(5), basis="answer", supplier="greedy", reference="once")
+        run.bill(bill)
+        return super().frames(request, run)
+
+
+@pytest.mark.parametrize(
+    ("kind", "promise"),
+    [
+        (Forgetful, "goes-on-where-it-was-killed"),
+        (Moody, "gives-the-same-bytes-again"),
+        (Moody, "serves-one-after-another"),
+        (Short, "gives-what-is-asked-for"),
+        (Stubborn, "stops-between-two-steps"),
+        (Boastful, "says-what-it-is"),
+        (Greedy, "is-billed-once"),
+    ],
+)
+def test_a_broken_model_is_caught(kind: type[Stepper], promise: str, tmp_path: Path) -> None:
+    with pytest.raises(ContractMismatch, match="contract of models"):
+        PROMISES[promise](stepper(kind, tmp_path))
+
+
+def stepper(kind: type[Stepper], folder: Path) -> Subject:
+    return Subject(make=lambda: kind("steps", {"colour": 90}, {}), folder=folder)
