@@ -48,3 +48,45 @@ def samples(path: str | Path) -> NDArray[np.float32]:
     """Decode a file's sound as it is, shape (channels, samples)."""
     with av.open(str(path)) as container:
         return np.concatenate([f.to_ndarray() for f in container.decode(audio=0)], axis=1)
+
+
+def timed_samples(path: str | Path) -> NDArray[np.float32]:
+    """Decode a file's sound onto the film's clock: each frame where its timestamp puts it.
+
+    What an edit list takes out comes before zero, and is not there; what nothing covers is silent.
+    """
+    with av.open(str(path)) as container:
+        stream = container.streams.audio[0]
+        assert stream.rate == 48_000
+        frames = [
+            (round(f.pts * f.time_base * 48_000), f.to_ndarray())
+            for f in container.decode(stream)
+            if f.pts is not None
+        ]
+    sound = np.zeros((2, max(at + block.shape[1] for at, block in frames)), np.float32)
+    for at, block in frames:
+        skipped = max(0, -at)
+        sound[:, at + skipped : at + block.shape[1]] = block[:, skipped:]
+    return sound
+
+
+def utterances(sound: NDArray[np.float32]) -> list[tuple[float, float]]:
+    """Return from when to when something is said, in seconds, as the level of 4 ms of it tells.
+
+    What is 35 dB below the loudest is silence, and a tenth of a second of it divides.
+    """
+    width = 192
+    power = np.convolve((sound**2).mean(axis=0), np.ones(width) / width, "same")
+    loud = np.flatnonzero(power > power.max() * 10**-3.5) / 48_000
+    breaks = np.flatnonzero(np.diff(loud) > 0.1)
+    starts, ends = [loud[0], *loud[breaks + 1]], [*loud[breaks], loud[-1]]
+    return [(float(start), float(end)) for start, end in zip(starts, ends, strict=True)]
+
+
+def offset_of(line: NDArray[np.float32], heard: NDArray[np.float32], *, near: int) -> int:
+    """Return how many samples after `near` the line is heard, by correlation."""
+    reach = 4_800
+    stretch = heard[max(0, near - reach) : near + len(line) + reach]
+    points = 1 << (len(stretch) + len(line)).bit_length()
+    spectrum = np.fft.rfft(stretch, points) * np.conj(np.fft.rfft(line, points))
+    return int(np.fft.irfft(spectrum, points)[: 2 * reach].argmax()) - min(reach, near)

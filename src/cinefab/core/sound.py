@@ -6,8 +6,10 @@ nothing here is a float.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
+from fractions import Fraction
 from typing import Final
 
 from cinefab.core.canonical import Sha256
@@ -101,6 +103,14 @@ class Cue:
     end_ms: int
     lines: tuple[str, ...]
     language: str
+
+
+def first_frame_from(at_ms: int, fps: Fraction) -> int:
+    """Return the first frame that shows what is there from `at_ms` on: what is in its middle.
+
+    So words on the picture come and go within half a frame of their time.
+    """
+    return math.ceil(at_ms * fps / 1000 - Fraction(1, 2))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ frames on its two sides.
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -32,6 +32,7 @@ class Ordered:
     """What a piece was to be: the shots that it shows, and what they were given.
 
     `transition` is the kind of a transition and empty for a body; `colours` are the brand's,
+    `changes` the frames from which words over the picture are others, or gone,
     `references` the pictures that are shown, logos left out, `cut_out` those of which only the
     product may be. `graded` says that colours were
     changed on purpose, `filmed` that it is cut in from somebody's film, whose cuts and moves are
@@ -42,6 +43,7 @@ class Ordered:
     frames: int
     transition: str = ""
     colours: tuple[str, ...] = ()
+    changes: tuple[int, ...] = ()
     references: tuple[Sha256, ...] = ()
     cut_out: tuple[Sha256, ...] = ()
     graded: bool = False
@@ -92,6 +94,15 @@ class Footage:
             if frame < stretch.frames.stop:
                 return stretch.ordered.shots
         return self.stretches[-1].ordered.shots
+
+    def unchanged(self, stretch: Stretch) -> Iterator[range]:
+        """Yield the frames of a stretch in parts between which only what was ordered changes.
+
+        Words that come or go make the picture leap: whoever looks for leaps looks inside of these.
+        """
+        changes = [at for at in stretch.ordered.changes if 0 < at < len(stretch.frames)]
+        for first, last in pairwise([0, *changes, len(stretch.frames)]):
+            yield range(stretch.start + first, stretch.start + last)
 
     def of(self, stretch: Stretch, name: str) -> Series:
         """Return one series of one stretch."""
@@ -167,6 +178,7 @@ def ordered_document(ordered: Ordered) -> dict[str, Any]:
         "frames": ordered.frames,
         "transition": ordered.transition,
         "colours": list(ordered.colours),
+        "changes": list(ordered.changes),
         "references": list(ordered.references),
         "cut_out": list(ordered.cut_out),
         "graded": ordered.graded,
@@ -179,7 +191,7 @@ def ordered_from_document(document: Json) -> Ordered:
     """Return what `ordered_document` wrote."""
     assert isinstance(document, dict), "what was ordered is an object"
     fields: dict[str, Any] = dict(document)
-    for name in ("shots", "colours", "references", "cut_out"):
+    for name in ("shots", "colours", "changes", "references", "cut_out"):
         fields[name] = tuple(fields[name])
     return Ordered(**fields | {"quality": Quality(fields["quality"])})
 

@@ -15,6 +15,7 @@ from cinefab.assemble.effects.layer import Layer, layer_of
 from cinefab.core.brief import Size
 from cinefab.core.effect import EffectNeed, ShotSpan
 from cinefab.core.errors import BriefInvalid
+from cinefab.core.sound import first_frame_from
 from cinefab.media.frames import Frame
 from cinefab.media.typeset import TypeBlock, TypeStyle, set_type
 
@@ -112,10 +113,13 @@ class Captions:
         cues = work.settings.get("cues", [])
         size = float(work.settings.get("size", 1))
         drawn: dict[int, Layer] = {}
+        fps = work.wanted.fps
+        there = [
+            (first_frame_from(cue["start_ms"], fps), first_frame_from(cue["end_ms"], fps))
+            for cue in cues
+        ]
         for index, frame in enumerate(frames, start=work.wanted.first):
-            # A frame shows what is there in its middle.
-            at_ms = (2 * index + 1) * 500 / work.wanted.fps
-            shown = [i for i, cue in enumerate(cues) if cue["start_ms"] <= at_ms < cue["end_ms"]]
+            shown = [i for i, (comes, goes) in enumerate(there) if comes <= index < goes]
             if not shown:
                 yield frame
                 continue

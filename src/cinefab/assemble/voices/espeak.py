@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from cinefab.assemble.audible import audible
 from cinefab.assemble.voice import Spoken
 from cinefab.core.errors import BriefInvalid, Unavailable
 from cinefab.core.sound import Word
@@ -77,7 +78,7 @@ class Espeak:
     """Speaks with eSpeak NG; a voice's name is a language's tag, such as `en-gb` or `de`."""
 
     name = "espeak"
-    version = "1"
+    version = "2"
     digital_source_type = "algorithmicMedia"
 
     def missing(self) -> str | None:
@@ -102,7 +103,8 @@ class Espeak:
             engine.close()
         samples = _without_tail(np.concatenate([*heard.samples, np.zeros(0, np.int16)]), engine.hz)
         length_ms = len(samples) * 1000 // engine.hz
-        words = tuple(_words(text, heard, length_ms=length_ms))
+        # Its times are when it begins to work on a word, which is not yet when the word is heard.
+        words = audible(tuple(_words(text, heard, length_ms=length_ms)), samples, engine.hz)
         return Spoken(samples=samples, rate_hz=engine.hz, language=language, words=words)
 
 

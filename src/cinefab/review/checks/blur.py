@@ -30,7 +30,7 @@ class Blur:
     """
 
     name = "blur"
-    version = "2"
+    version = "3"
     takes = True
 
     def examine(self, cut: CutUnderReview, /) -> CheckFinding:
@@ -38,7 +38,10 @@ class Blur:
         problems = [
             remark
             for stretch in cut.footage.bodies
-            for remark in [*_soft(cut, stretch), *_lost(cut, stretch)][:1]
+            for remark in [
+                *_soft(cut, stretch),
+                *(lost for part in cut.footage.unchanged(stretch) for lost in _lost(cut, part)),
+            ][:1]
         ]
         sharp = cut.footage.series["sharp"]
         sharp = sharp[sharp != UNSEEN]
@@ -65,9 +68,10 @@ def _soft(cut: CutUnderReview, stretch: Stretch) -> Iterator[Remark]:
             yield Remark(text=text, frame=stretch.start + run.start)
 
 
-def _lost(cut: CutUnderReview, stretch: Stretch) -> Iterator[Remark]:
-    sharp, detail = cut.footage.of(stretch, "sharp"), cut.footage.of(stretch, "detail")
-    step = cut.footage.of(stretch, "step")
+def _lost(cut: CutUnderReview, part: range) -> Iterator[Remark]:
+    sharp, detail, step = (
+        cut.footage.series[name][part.start : part.stop] for name in ("sharp", "detail", "step")
+    )
     for at in range(2, len(sharp) - _STAYS_FRAMES):
         before, after = slice(at - 2, at), slice(at, at + _STAYS_FRAMES)
         usual = float(np.median(step[max(1, at - 4) : at + 4]))
@@ -92,6 +96,6 @@ def _lost(cut: CutUnderReview, stretch: Stretch) -> Iterator[Remark]:
                 beside = np.concatenate((step[max(1, at - 4) : at - 1], step[at + 1 : at + 4]))
                 jumps = bool(beside.size) and jump >= float(beside.max()) * _END_JUMP_PERCENT
             if lost and (jumps or (begins and left < _PLAIN_PERCENT)):
-                frame = stretch.start + (at if begins else at - 2)
+                frame = part.start + (at if begins else at - 2)
                 yield Remark(text="its sharpness is lost at a stroke", frame=frame)
                 return

@@ -30,7 +30,7 @@ class Clipping:
     """
 
     name = "clipping"
-    version = "1"
+    version = "2"
     takes = True
 
     def examine(self, cut: CutUnderReview, /) -> CheckFinding:
@@ -40,7 +40,7 @@ class Clipping:
         most = 0
         for stretch in footage.bodies:
             looks = [cut.looks[each] for each in stretch.ordered.references if each in cut.looks]
-            problems += _leaps(cut, stretch)
+            problems += [r for part in footage.unchanged(stretch) for r in _leaps(cut, part)][:1]
             for name in ("white", "dark"):
                 if name == "white" and _may_be_white(stretch):
                     continue
@@ -67,14 +67,14 @@ def _may_be_white(stretch: Stretch) -> bool:
     return not colours or any(yuv_of(colour)[0] >= _BRIGHT for colour in colours)
 
 
-def _leaps(cut: CutUnderReview, stretch: Stretch) -> Iterator[Remark]:
-    luma, step = cut.footage.of(stretch, "luma"), cut.footage.of(stretch, "step")
+def _leaps(cut: CutUnderReview, part: range) -> Iterator[Remark]:
+    luma, step = (cut.footage.series[name][part.start : part.stop] for name in ("luma", "step"))
     change = np.abs(np.diff(luma))
     one_way = change * 100 >= step[1:] * _ONE_WAY_PERCENT
     for at in np.flatnonzero(one_way & (change >= cut.thresholds.light_leap_hundredths_max)):
         if stands_out(change, int(at), times=_LEAP_TIMES):
             yield Remark(
                 text="its light leaps from one frame to the next",
-                frame=stretch.start + int(at) + 1,
+                frame=part.start + int(at) + 1,
             )
             return

@@ -23,7 +23,7 @@ class Rhythm:
     """Refuses frames that are shown again while the picture moves, and motion that skips."""
 
     name = "rhythm"
-    version = "1"
+    version = "2"
     takes = True
 
     def examine(self, cut: CutUnderReview, /) -> CheckFinding:
@@ -32,15 +32,19 @@ class Rhythm:
         problems: list[Remark] = []
         longest = 0
         for stretch in footage.bodies:
-            step = footage.of(stretch, "step")
-            again = _shown_again(step)
+            again: list[range] = []
+            skips: list[int] = []
+            for part in footage.unchanged(stretch):
+                step = footage.series["step"][part.start : part.stop]
+                again += _shown_again(step, part.start, encoded_from=stretch.start)
+                skips += [part.start + at for at in _skips(step, lines.skipped_motion_percent_max)]
             longest = max([longest, *map(len, again)])
             for run in [run for run in again if len(run) > lines.duplicate_frames_max][:1]:
                 text = f"the same frame is shown {len(run) + 1} times while the picture moves"
-                problems.append(Remark(text=text, frame=stretch.start + run.start))
-            for at in _skips(step, lines.skipped_motion_percent_max)[:1]:
+                problems.append(Remark(text=text, frame=run.start))
+            for at in skips[:1]:
                 text = "its motion skips: frames are missing"
-                problems.append(Remark(text=text, frame=stretch.start + at))
+                problems.append(Remark(text=text, frame=at))
         return CheckFinding(
             check=self.name,
             version=self.version,
@@ -49,7 +53,8 @@ class Rhythm:
         )
 
 
-def _shown_again(step: Series) -> list[range]:
+def _shown_again(step: Series, first: int, *, encoded_from: int) -> list[range]:
+    """Return the frames that were shown before; `first` is the number of the first step's frame."""
     found = []
     for start in range(_BESIDE, len(step) - 3):
         usual = int(np.median(step[start - _BESIDE : start]))
@@ -61,11 +66,12 @@ def _shown_again(step: Series) -> list[range]:
         # The motion that was missed is caught up with in one step: a picture that came to rest,
         # or one that is encoded anew, does not.
         after = step[stop + 1 : stop + 1 + _BESIDE]
-        if stop == start or not after.size or stop % KEYFRAME_EVERY == 0:
+        anew = (first + stop - encoded_from) % KEYFRAME_EVERY == 0
+        if stop == start or not after.size or anew:
             continue
         beside = max(usual, int(np.median(after)))
         if int(step[stop]) * 100 >= beside * _CATCHES_UP_PERCENT:
-            found.append(range(start, stop))
+            found.append(range(first + start, first + stop))
     return found
 
 

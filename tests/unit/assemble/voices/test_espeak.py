@@ -9,12 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from heard import samples
+from heard import samples, utterances
 
 from cinefab.assemble.speak_task import FASTER_MAX, speak
 from cinefab.assemble.voices.espeak import Espeak
 from cinefab.core.canonical import Json
 from cinefab.core.errors import BriefInvalid
+from cinefab.media.audio import resampled
 
 ENTRY = "cinefab.assemble.voices.espeak:Espeak"
 TEXT = "Some mornings deserve a slower start, and a cup of coffee. It costs 15 dollars - really!"
@@ -127,3 +128,19 @@ def test_where_it_is_not_installed_it_says_so_and_loads_nothing() -> None:
     assert kind == "Unavailable"
     assert missing in text
     assert "cinefab[speech]" in missing
+
+
+@pytest.mark.parametrize("rate_wpm", [120, 160, 200])
+@pytest.mark.parametrize("voice", ["en-us", "en-gb", "de"])
+def test_words_after_a_silence_begin_when_they_are_heard(voice: str, rate_wpm: int) -> None:
+    text = "Table for two. Keep it warm. Poured today. Perhaps tomorrow."
+    line = Espeak().speak(text, voice=voice, rate_wpm=rate_wpm, pitch=50)
+    at_48_khz = resampled(line.samples, line.rate_hz)
+
+    said = utterances(at_48_khz)
+    first = [
+        word.start_ms for word in line.words if word.text in ("Table", "Keep", "Poured", "Perhaps")
+    ]
+
+    assert len(said) == 4
+    assert first == pytest.approx([1000 * begins for begins, _ in said], abs=15)
