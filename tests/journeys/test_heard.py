@@ -121,7 +121,7 @@ def test_lines_are_spoken_where_their_captions_are_and_only_what_changed_is_spok
         assert abs(offset_of(line, heard[0], near=at * 48)) <= 2
     assert [len(spoken_by(each)) for each in (report, changed)] == [2, 2]
     assert len(set(spoken_by(report)) & set(spoken_by(changed))) == 1
-    assert (Path(report["out"]) / "captions.srt").read_text().startswith("1\n00:00:00,150 --> ")
+    assert (Path(report["out"]) / "captions.srt").read_text().startswith("1\n00:00:00,162 --> ")
     studio.check_books()
 
 
