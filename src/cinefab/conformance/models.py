@@ -20,6 +20,7 @@ import numpy as np
 from cinefab.core.brief import Size
 from cinefab.core.canonical import Json
 from cinefab.core.errors import BriefInvalid, Cancelled, ContractMismatch
+from cinefab.core.verdict import Advice
 from cinefab.generate.backend import AUDIO_HZ, CAPABILITIES, TASKS, SoundRequest, TakeRequest
 from cinefab.generate.contract import InputContract
 from cinefab.generate.run import Run
@@ -145,7 +146,12 @@ def _says_what_it_is(subject: Subject) -> None:
         raise _broken(card, promise, "its limits allow nothing")
     if sum(each.share_bp for each in card.training_sets) not in (0, 10_000):
         raise _broken(card, promise, "the shares of its training sets do not sum to a whole")
-    InputContract(card)
+    contract = InputContract(card)
+    given: Any = subject.sound_request().input if subject.is_sound else subject.request().input
+    for word, settings in card.advised.items():
+        if word not in set(Advice):
+            raise _broken(card, promise, f"it answers to the advice {word!r}, which nobody gives")
+        contract.check(given | {"settings": dict(settings)}, index=0)
 
 
 def _refuses_what_its_schema_does_not_have(subject: Subject) -> None:

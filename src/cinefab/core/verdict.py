@@ -18,6 +18,7 @@ class Advice(StrEnum):
     ANOTHER_SEED = "another-seed"
     MORE_MOTION = "more-motion"
     LESS_MOTION = "less-motion"
+    MORE_CARE = "more-care"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ process of its own. There are two kinds:
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -104,6 +104,8 @@ class ModelCard:
     """What a model says of itself; `input_schema` is a JSON Schema of `TakeRequest.input`.
 
     Under `settings` it has what the brief may set for this model alone (`model_settings`).
+    `advised` holds, by a word of `core.verdict.Advice`, the settings that a shot is made again with
+    when a check advises it: more steps for `more-care`, say.
     `output_schema` describes what is given back. `task` is one of `TASKS`, `capabilities` are words
     of `CAPABILITIES`.
 
@@ -124,6 +126,7 @@ class ModelCard:
     digital_source_type: str
     cost_us_per_megapixel: int
     cost_us_fixed: int
+    advised: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def ref(self) -> str:

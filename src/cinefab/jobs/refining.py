@@ -21,6 +21,7 @@ from cinefab.economics.reservations import reservations_of
 from cinefab.generate.plan import estimate_uusd
 from cinefab.generate.refine import refined
 from cinefab.jobs import planning
+from cinefab.jobs.door import find_model
 from cinefab.jobs.stages import Order, stage_ref
 from cinefab.jobs.workshop import Workshop
 from cinefab.record.commit import find_stage
@@ -81,6 +82,7 @@ async def refine(
         cameras=_cameras(first, order),
         tries={int(index): [Advice(each) for each in words] for index, words in tries.items()},
         seed=brief.seed,
+        advised=find_model(shop, brief).card.advised,
     )
     again = replace(order, brief=replace(brief, shots=shots))
     return await planning.plan(shop, again, references, spoken, stage=stage, said={"tries": tries})

@@ -11,7 +11,7 @@ from cinefab.core.verdict import Advice
 ADVICE: Final[Mapping[str, Advice]] = MappingProxyType(
     {
         "black": Advice.ANOTHER_SEED,
-        "blocks": Advice.ANOTHER_SEED,
+        "blocks": Advice.MORE_CARE,
         "blur": Advice.LESS_MOTION,
         "clipping": Advice.ANOTHER_SEED,
         "colour": Advice.ANOTHER_SEED,

@@ -41,3 +41,17 @@ def test_a_refused_shot_gets_what_is_advised_and_its_neighbours_stay_as_they_wer
     assert once[1].camera is not Camera.DRIFT
     assert len({5, once[1].seed, twice[1].seed}) == 3
     assert calm[2].camera is Camera.DRIFT
+
+
+def test_a_model_with_settings_is_given_those_that_it_advises_itself() -> None:
+    shots = (Shot(length_ms=1000, model_settings='{"guidance":3,"steps":8}'),)
+
+    (again,) = refined(
+        shots,
+        cameras=[Camera.DRIFT],
+        tries={0: [Advice.MORE_CARE]},
+        seed=5,
+        advised={"more-care": {"steps": 40}, "more-motion": {"steps": 2}},
+    )
+
+    assert again.model_settings == '{"guidance":3,"steps":40}'
