@@ -4,7 +4,7 @@
 
 Each film is made by `cinefab make` in a home of its own, as a stream with four rungs, and every
 process of it is looked at ten times a second (VmHWM, the most it ever had resident). Shots last six
-seconds and show one photograph. Signing reads the whole film into memory and is told apart: it is
+seconds and show one photograph; music and effects are heard. Signing reads the whole film into memory and is told apart: it is
 done by the process that runs the job, so that one is listed as `job, signing included`.
 """
 
@@ -71,6 +71,7 @@ def brief(seconds: int) -> str:
     return (
         f"title: Long enough\nshots:\n{shots}references: {{cup: coffee.png}}\n"
         "output: {size: 1920x1080, fps: 24, formats: [mp4, hls, dash]}\nseed: 3\n"
+        "sound: {music: warm}\n"
     )
 
 

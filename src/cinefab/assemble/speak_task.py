@@ -28,8 +28,17 @@ def speak(argument: Mapping[str, Any], _report: Callable[[Json], None]) -> Json:
     is too long however fast, or in which nothing can be spoken; then none is written.
     """
     voice = _load(argument["entry"])
-    fitted = [(_fitted(voice, line), line) for line in argument["lines"]]
-    return [_written(*found, Path(line["path"])) for found, line in fitted]
+    spoken: list[Json] = []
+    try:
+        for line in argument["lines"]:
+            # Written before the next is spoken: a long film's lines are never in memory together.
+            found, rate_wpm = _fitted(voice, line)
+            spoken.append(_written(found, rate_wpm, Path(line["path"])))
+    except BaseException:
+        for line in argument["lines"][: len(spoken)]:
+            Path(line["path"]).unlink(missing_ok=True)
+        raise
+    return spoken
 
 
 def _written(spoken: Spoken, rate_wpm: int, path: Path) -> Json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from cinefab.core.sound import SAMPLE_RATE
 from cinefab.media.audio import Sound, opened_sound, read_sound
 
-HEARING: Final = "2"
+HEARING: Final = "3"
 """Changes whenever the same sound might give other numbers."""
 
 WINDOW_MS: Final = 5
@@ -54,20 +55,22 @@ class Hearing:
 def hear(film: Path, mix: Path) -> Hearing:
     """Decode the sound of `film` and its `mix` once each and compare them; 0.02 s a second.
 
-    Raises `StorageUnavailable` when one cannot be read and `ContractMismatch` when it holds no
-    sound.
+    Each is taken in a second at a time; of what was heard only its levels are kept, so that a long
+    film takes hardly more memory than a short one. Raises `StorageUnavailable` when one cannot be
+    read and `ContractMismatch` when it holds no sound.
     """
-    heard = _placed(film)
-    meant = np.concatenate(list(read_sound(mix)), axis=1)
-    lufs, peak = _loudness(heard)
-    offset_ms = _offset_ms(_envelope(heard), _envelope(meant))
-    lost_ms, lost_at_ms = _lost(_levels_db(heard), _levels_db(meant), offset_ms or 0)
-    clipped, clipped_at_ms = _clipped(heard)
+    heard, meant = _listened(_placed(film)), _listened(read_sound(mix))
+    lufs, peak = heard.loudness()
+    offset_ms = _offset_ms(heard.envelope(), meant.envelope())
+    lost_ms, lost_at_ms = _lost(
+        _levels_db(heard.envelope()), _levels_db(meant.envelope()), offset_ms or 0
+    )
+    clipped, clipped_at_ms = heard.clipped()
     return Hearing(
-        length_ms=round(heard.shape[1] * 1000 / SAMPLE_RATE),
+        length_ms=round(heard.samples * 1000 / SAMPLE_RATE),
         lufs_hundredths=lufs,
         peak_hundredths=peak,
-        mix_lufs_hundredths=_loudness(meant)[0],
+        mix_lufs_hundredths=meant.loudness()[0],
         offset_ms=offset_ms,
         lost_ms=lost_ms,
         lost_at_ms=lost_at_ms,
@@ -76,41 +79,132 @@ def hear(film: Path, mix: Path) -> Hearing:
     )
 
 
-def _placed(film: Path) -> Sound:
-    """Return the film's sound as a player gives it out: by its timestamps, from the film's start."""
+def _placed(film: Path) -> Iterator[Sound]:
+    """Yield the film's sound as a player gives it out: by its timestamps, from the film's start."""
     with opened_sound(film) as (container, stream):
         first = next(container.decode(stream), None)
         start_s = 0.0 if first is None or first.time is None else first.time
-    sound = np.concatenate(list(read_sound(film)), axis=1)
     late = round(start_s * SAMPLE_RATE)
-    if late >= 0:
-        return np.pad(sound, ((0, 0), (late, 0)))
-    return sound[:, -late:]
+    if late > 0:
+        yield np.zeros((2, late), np.float32)
+    early = max(0, -late)
+    for block in read_sound(film):
+        yield block[:, early:]
+        early = max(0, early - block.shape[1])
 
 
-def _loudness(sound: Sound) -> tuple[int | None, int | None]:
-    graph = Graph()
-    source: Any = graph.add_abuffer(format="fltp", sample_rate=SAMPLE_RATE, layout="stereo")
-    meter = graph.add("ebur128", "metadata=1:peak=true")
-    sink: Any = graph.add("abuffersink")
-    source.link_to(meter)
-    meter.link_to(sink)
-    graph.configure()
-    said: dict[str, str] = {}
-    for start in range(0, sound.shape[1], SAMPLE_RATE):
-        block = np.ascontiguousarray(sound[:, start : start + SAMPLE_RATE])
-        frame = AudioFrame.from_ndarray(block, format="fltp", layout="stereo")
-        frame.sample_rate, frame.pts = SAMPLE_RATE, start
-        source.push(frame)
-        said = _pulled(sink) or said
-    source.push(None)
-    said = _pulled(sink) or said
-    lufs = float(said.get("lavfi.r128.I", "-inf"))
-    peak = float(said.get("lavfi.r128.true_peak", 0))
-    return (
-        round(lufs * 100) if lufs > _QUIETEST_LUFS else None,
-        round(2000 * math.log10(peak)) if peak > 0 else None,
-    )
+def _listened(blocks: Iterable[Sound]) -> _Listener:
+    listener = _Listener()
+    for second in _seconds(blocks):
+        listener.feed(second)
+    return listener
+
+
+def _seconds(blocks: Iterable[Sound]) -> Iterator[Sound]:
+    """Yield the same samples a second at a time; the last piece is what is left."""
+    waiting, length = [], 0
+    for block in blocks:
+        waiting.append(block)
+        length += block.shape[1]
+        while length >= SAMPLE_RATE:
+            whole = np.concatenate(waiting, axis=1)
+            yield whole[:, :SAMPLE_RATE]
+            waiting, length = [whole[:, SAMPLE_RATE:]], length - SAMPLE_RATE
+    if length:
+        yield np.concatenate(waiting, axis=1)
+
+
+class _Listener:
+    """Takes a sound in, a second at a time, and keeps what there is to say of it."""
+
+    def __init__(self) -> None:
+        self.samples = 0
+        self._meter = _Meter()
+        self._levels: list[NDArray[np.float64]] = []
+        self._full = [_FullScale(), _FullScale()]
+
+    def feed(self, second: Sound) -> None:
+        """Take in the next second; only the last may be shorter, so that levels fit into each."""
+        self._meter.feed(second, at=self.samples)
+        self._levels.append(_powers(second))
+        for channel, full in zip(second, self._full, strict=True):
+            full.feed(np.abs(channel) >= _FULL, at=self.samples)
+        self.samples += second.shape[1]
+
+    def loudness(self) -> tuple[int | None, int | None]:
+        """Return loudness and true peak in hundredths; None where nothing was heard."""
+        return self._meter.figures()
+
+    def envelope(self) -> NDArray[np.float64]:
+        """Return a level for every `WINDOW_MS`."""
+        return np.sqrt(np.concatenate([*self._levels, np.zeros(0)]))
+
+    def clipped(self) -> tuple[int, int]:
+        """Return how many runs of samples are clipped in either channel, and when the first is."""
+        runs = [start for full in self._full for start in full.runs(self.samples)]
+        return len(runs), min(runs, default=0) * 1000 // SAMPLE_RATE
+
+
+class _FullScale:
+    """Finds where one channel stays at full scale, across the borders of what it is fed."""
+
+    def __init__(self) -> None:
+        self._open: int | None = None
+        self._runs: list[int] = []
+
+    def feed(self, full: NDArray[np.bool_], *, at: int) -> None:
+        edges = np.flatnonzero(np.diff(np.concatenate(([self._open is not None], full))))
+        turns = [] if self._open is None else [self._open]
+        turns += (edges + at).tolist()
+        self._keep(turns[::2], turns[1::2])
+        self._open = turns[-1] if len(turns) % 2 else None
+
+    def runs(self, end: int) -> list[int]:
+        """Return where each run begins that is too long to be a peak; the sound ends at `end`."""
+        if self._open is not None:
+            self._keep([self._open], [end])
+            self._open = None
+        return self._runs
+
+    def _keep(self, starts: list[int], ends: list[int]) -> None:
+        # The last of them may have no end yet.
+        closed = zip(starts, ends, strict=False)
+        self._runs += [start for start, end in closed if end - start >= _CLIPPED_SAMPLES_MIN]
+
+
+class _Meter:
+    """FFmpeg's ebur128, fed piece by piece."""
+
+    def __init__(self) -> None:
+        self._graph = Graph()
+        self._source: Any = self._graph.add_abuffer(
+            format="fltp", sample_rate=SAMPLE_RATE, layout="stereo"
+        )
+        meter = self._graph.add("ebur128", "metadata=1:peak=true")
+        self._sink: Any = self._graph.add("abuffersink")
+        self._source.link_to(meter)
+        meter.link_to(self._sink)
+        self._graph.configure()
+        self._said: dict[str, str] = {}
+        self._ended = False
+
+    def feed(self, sound: Sound, *, at: int) -> None:
+        frame = AudioFrame.from_ndarray(np.ascontiguousarray(sound), format="fltp", layout="stereo")
+        frame.sample_rate, frame.pts = SAMPLE_RATE, at
+        self._source.push(frame)
+        self._said = _pulled(self._sink) or self._said
+
+    def figures(self) -> tuple[int | None, int | None]:
+        if not self._ended:
+            self._ended = True
+            self._source.push(None)
+            self._said = _pulled(self._sink) or self._said
+        lufs = float(self._said.get("lavfi.r128.I", "-inf"))
+        peak = float(self._said.get("lavfi.r128.true_peak", 0))
+        return (
+            round(lufs * 100) if lufs > _QUIETEST_LUFS else None,
+            round(2000 * math.log10(peak)) if peak > 0 else None,
+        )
 
 
 def _pulled(sink: Any) -> dict[str, str]:
@@ -122,16 +216,16 @@ def _pulled(sink: Any) -> dict[str, str]:
             return said
 
 
-def _envelope(sound: Sound) -> NDArray[np.float64]:
+def _powers(sound: Sound) -> NDArray[np.float64]:
     size = SAMPLE_RATE * WINDOW_MS // 1000
     count = sound.shape[1] // size
     squares = (sound[:, : count * size] ** 2).sum(axis=0, dtype=np.float64)
     power: NDArray[np.float64] = squares.reshape(count, size).mean(axis=1)
-    return np.sqrt(power)
+    return power
 
 
-def _levels_db(sound: Sound) -> NDArray[np.float64]:
-    return 20 * np.log10(np.maximum(_envelope(sound), 10 ** (_QUIETEST_DB / 20)))
+def _levels_db(envelope: NDArray[np.float64]) -> NDArray[np.float64]:
+    return 20 * np.log10(np.maximum(envelope, 10 ** (_QUIETEST_DB / 20)))
 
 
 def _offset_ms(heard: NDArray[np.float64], meant: NDArray[np.float64]) -> int | None:
@@ -140,13 +234,18 @@ def _offset_ms(heard: NDArray[np.float64], meant: NDArray[np.float64]) -> int | 
     if one.size < 2 or other.size < 2 or not one.any() or not other.any():
         return None
     reach = _OFFSET_MS_MAX // WINDOW_MS
-    size = 1 << (one.size + other.size).bit_length()
-    agreement = np.fft.irfft(np.fft.rfft(one, size) * np.conj(np.fft.rfft(other, size)), size)
-    near = np.concatenate((agreement[-reach:], agreement[: reach + 1]))
-    best = int(near.argmax())
+    near = [_agreement(one, other, shift) for shift in range(-reach, reach + 1)]
+    best = int(np.argmax(near))
     if near[best] < 0.3 * math.sqrt(float((one**2).sum() * (other**2).sum())):
         return None
     return (best - reach) * WINDOW_MS
+
+
+def _agreement(one: NDArray[np.float64], other: NDArray[np.float64], shift: int) -> float:
+    """Return how well `other` agrees with what lies `shift` later in `one`."""
+    one, other = one[max(0, shift) :], other[max(0, -shift) :]
+    both = min(one.size, other.size)
+    return float(one[:both] @ other[:both])
 
 
 def _lost(
@@ -168,15 +267,3 @@ def _lost(
     if longest is None:
         return 0, 0
     return int(longest[1] - longest[0]) * WINDOW_MS, int(longest[0]) * WINDOW_MS
-
-
-def _clipped(sound: Sound) -> tuple[int, int]:
-    first, count = None, 0
-    for channel in sound:
-        full = np.concatenate(([False], np.abs(channel) >= _FULL, [False])).astype(np.int8)
-        edges = np.flatnonzero(np.diff(full))
-        starts = edges[::2][edges[1::2] - edges[::2] >= _CLIPPED_SAMPLES_MIN]
-        count += len(starts)
-        if starts.size and (first is None or starts[0] < first):
-            first = int(starts[0])
-    return count, 0 if first is None else first * 1000 // SAMPLE_RATE

@@ -97,6 +97,21 @@ def test_clipped_sound_is_refused(tmp_path: Path) -> None:
     assert "loudness" in found
 
 
+@pytest.mark.parametrize("first", [RATE - 2, RATE - 4, RATE, RATE * 4 - 4])
+def test_clipping_is_found_once_wherever_the_sound_is_cut_for_reading(
+    tmp_path: Path, first: int
+) -> None:
+    mix = a_mix() / 2
+    heard = mix.copy()
+    heard[1, first : first + 4] = 1
+    write_flac([mix], tmp_path / "mix.flac")
+    write_flac([heard], tmp_path / "heard.flac")
+
+    found = hear(tmp_path / "heard.flac", tmp_path / "mix.flac")
+
+    assert (found.clipped, found.clipped_at_ms) == (1, first * 1000 // RATE)
+
+
 @pytest.mark.parametrize(
     ("fault", "check"),
     [

@@ -22,30 +22,41 @@ _FRAME: Final = 1024
 
 def play_effects(timeline: Timeline) -> Iterator[Samples]:
     """Yield the effects of a film in blocks of `BLOCK` samples; the last one is what is left."""
-    sounds = sorted((_effect(cut, n) for n, cut in enumerate(timeline.cuts)), key=lambda s: s[0])
-    waiting = iter(sounds)
+    cuts = sorted(enumerate(timeline.cuts), key=lambda each: _begins(each[1]))
+    waiting = iter(cuts)
     following = next(waiting, None)
     bus = Bus()
     for start in range(0, timeline.samples, BLOCK):
         length = min(BLOCK, timeline.samples - start)
-        while following is not None and following[0] < start + length:
-            bus.lay(following[1], max(0, following[0] - start))
+        # Each is made when it is due, so that a film of many cuts holds no more than one of few.
+        while following is not None and (at := _begins(following[1])) < start + length:
+            number, cut = following
+            bus.lay(_effect(cut, number), max(0, at - start))
             following = next(waiting, None)
         yield bus.take(length)
 
 
-def _effect(cut: CutPoint, number: int) -> tuple[int, Samples]:
-    match cut.kind:
-        case TransitionKind.WIPE | TransitionKind.DISSOLVE:
-            length = cut.samples + 2 * seconds(_AROUND_S)
-            sweeps = cut.kind is TransitionKind.WIPE
-            sound = whoosh(length, sweeps=sweeps, seed=number) * gain(_WHOOSH_DB)
-            early = max(0, length // 2 - cut.at)
-            return cut.at - length // 2 + early, sound[:, early:]
-        case TransitionKind.CUT | TransitionKind.AUTO:
-            return cut.at, _hit() * gain(_HIT_DB)
-        case TransitionKind.DIP:
-            return cut.at, _hit() * gain(_HIT_DB + 3)
+def _begins(cut: CutPoint) -> int:
+    """Return the sample at which a cut is heard first, never before the film's own."""
+    return max(0, cut.at - _length(cut) // 2) if _moves_air(cut) else cut.at
+
+
+def _effect(cut: CutPoint, number: int) -> Samples:
+    if _moves_air(cut):
+        length = _length(cut)
+        sweeps = cut.kind is TransitionKind.WIPE
+        sound = whoosh(length, sweeps=sweeps, seed=number) * gain(_WHOOSH_DB)
+        return sound[:, max(0, length // 2 - cut.at) :]
+    louder_db = 3 if cut.kind is TransitionKind.DIP else 0
+    return _hit() * gain(_HIT_DB + louder_db)
+
+
+def _moves_air(cut: CutPoint) -> bool:
+    return cut.kind in (TransitionKind.WIPE, TransitionKind.DISSOLVE)
+
+
+def _length(cut: CutPoint) -> int:
+    return cut.samples + 2 * seconds(_AROUND_S)
 
 
 def whoosh(samples: int, *, sweeps: bool, seed: int) -> Samples:

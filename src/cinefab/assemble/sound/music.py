@@ -33,7 +33,7 @@ def play_music(timeline: Timeline, music: Music, *, seed: int) -> Iterator[Sampl
         [cut.at for cut in timeline.cuts],
         tempo_bpm=music.tempo_bpm or character.tempo_bpm,
     )
-    notes = iter(write_score(timeline, bars, character, seed=seed))
+    notes = write_score(timeline, bars, character, seed=seed)
     note = next(notes, None)
     dry, wet, room = Bus(), Bus(), Convolver(_room())
     for start in range(0, timeline.samples, BLOCK):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -56,8 +57,8 @@ _ARPEGGIOS: Final = ((0, 2, 1, 3), (0, 1, 2, 3), (3, 1, 2, 0), (0, 2, 3, 1))
 
 def write_score(
     timeline: Timeline, bars: Sequence[Bar], character: Character, *, seed: int
-) -> tuple[Note, ...]:
-    """Return the notes of a film's music in the order in which they begin; the seed decides."""
+) -> Iterator[Note]:
+    """Yield the notes of a film's music in the order in which they begin; the seed decides."""
     chance = random.Random(seed)
     writer = _Writer(
         character=character,
@@ -67,12 +68,18 @@ def write_score(
         arpeggio=chance.choice(_ARPEGGIOS),
         end=timeline.samples,
     )
-    notes: list[Note] = []
-    for number, bar in enumerate(bars):
-        chord = _chord(number, len(bars), character)
-        notes += writer.bar(bar, chord, number=number, last=number == len(bars) - 1)
-    notes += _swells(timeline, bars)
-    return tuple(sorted(notes, key=lambda note: (note.at, note.instrument.value, note.pitch)))
+
+    def played() -> Iterator[Note]:
+        for number, bar in enumerate(bars):
+            chord = _chord(number, len(bars), character)
+            notes = writer.bar(bar, chord, number=number, last=number == len(bars) - 1)
+            yield from sorted(notes, key=_order)  # all of them begin before the next bar does
+
+    yield from heapq.merge(played(), sorted(_swells(timeline, bars), key=_order), key=_order)
+
+
+def _order(note: Note) -> tuple[int, int, int]:
+    return note.at, note.instrument.value, note.pitch
 
 
 def _chord(number: int, count: int, character: Character) -> Chord:

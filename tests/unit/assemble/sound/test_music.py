@@ -70,7 +70,7 @@ def test_every_mood_has_harmony_bass_and_an_end_that_comes_home(mood: Mood) -> N
     character = CHARACTERS[mood]
     bars = fit_bars(SPOT.samples, [c.at for c in SPOT.cuts], tempo_bpm=character.tempo_bpm)
 
-    notes = write_score(SPOT, bars, character, seed=7)
+    notes = tuple(write_score(SPOT, bars, character, seed=7))
 
     pads = [note for note in notes if note.instrument is Instrument.PAD]
     chords = {bar.at: {n.pitch % 12 for n in pads if n.at == bar.at} for bar in bars}

@@ -108,6 +108,24 @@ def test_what_cannot_be_spoken_is_told_by_its_field(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_line_that_cannot_be_spoken_takes_those_before_it_with_it(tmp_path: Path) -> None:
+    line = {
+        "voice": "en-us",
+        "rate_wpm": 160,
+        "pitch": 50,
+        "room_ms": 5_000,
+        "field": "shots[1].voice",
+    }
+    lines: list[Json] = [
+        {**line, "text": text, "path": str(tmp_path / f"{text}.flac")} for text in ("Hello", "...")
+    ]
+
+    with pytest.raises(BriefInvalid):
+        speak({"entry": ENTRY, "lines": lines}, lambda _news: None)
+
+    assert not list(tmp_path.iterdir())
+
+
 def test_where_it_is_not_installed_it_says_so_and_loads_nothing() -> None:
     code = (
         "import importlib.util, json, sys\n"
