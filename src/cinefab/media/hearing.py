@@ -137,7 +137,8 @@ class _Listener:
 
     def envelope(self) -> NDArray[np.float64]:
         """Return a level for every `WINDOW_MS`."""
-        return np.sqrt(np.concatenate([*self._levels, np.zeros(0)]))
+        levels: NDArray[np.float64] = np.sqrt(np.concatenate([*self._levels, np.zeros(0)]))
+        return levels
 
     def clipped(self) -> tuple[int, int]:
         """Return how many runs of samples are clipped in either channel, and when the first is."""
