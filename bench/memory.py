@@ -4,7 +4,8 @@
 
 Each film is made by `cinefab make` in a home of its own, as a stream with four rungs, and every
 process of it is looked at ten times a second (VmHWM, the most it ever had resident). Shots last six
-seconds and show one photograph; music and effects are heard. Signing reads the whole film into memory and is told apart: it is
+seconds and show one photograph; music and effects are heard. Signing reads the whole film into
+memory and is told apart: it is
 done by the process that runs the job, so that one is listed as `job, signing included`.
 """
 
