@@ -168,7 +168,12 @@ def _broken_films(cut: CutUnderReview) -> Mapping[str, CutUnderReview]:
     ]
     undecoded = [
         (
-            replace(each.seen, series=dict.fromkeys(each.seen.series, ()), first=b"", last=b""),
+            replace(
+                each.seen,
+                series={n: v[:0] for n, v in each.seen.series.items()},
+                first=b"",
+                last=b"",
+            ),
             each.ordered,
         )
         for each in cut.footage.stretches
