@@ -98,3 +98,29 @@ def test_a_clip_that_is_not_there_is_named_by_its_path(
     assert failure["field"] == field
     assert found in failure["found"]
     studio.check_books()
+
+
+@pytest.mark.parametrize(
+    ("start", "field"), [("1.2", "shots[1].seconds"), ("7.5", "shots[1].clip.start")]
+)
+def test_a_clip_that_its_video_turns_out_not_to_have_costs_what_finding_out_did(
+    studio: Studio, start: str, field: str
+) -> None:
+    brief = BRIEF.replace("start: 0.5", f"start: {start}") + "budget: 5\n"
+    report = studio.make(studio.brief(brief), expect=2)
+
+    assert report["status"] == "failed"
+    assert report["failure"]["error"] == "BriefInvalid"
+    assert report["failure"]["field"] == field
+    assert "shorten the shot" in report["failure"]["remedy"]
+    assert {stage["name"] for stage in report["stages"]} == {
+        "ingest:cup", "ingest:pan", "ingest:mark",
+    }  # fmt: skip
+    charged = [lease for lease in report["leases"] if lease["charged"]]
+    assert {lease["stage"].partition(":")[0] for lease in charged} == {"ingest"}
+    assert report["cost_uusd"] == sum(lease["cost_uusd"] for lease in charged)
+    assert report["reserved_uusd"] == 5_000_000
+    assert report["voided_uusd"] == report["reserved_uusd"] - report["cost_uusd"]
+    assert (report["film"], report["segments"], report["royalties"]) == (None, [], [])
+    assert not list(studio.folder.rglob("film.mp4"))
+    studio.check_books()

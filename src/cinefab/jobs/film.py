@@ -99,8 +99,9 @@ async def _walk(shop: Workshop, order: Order) -> bool:
             for reference in order.brief.references
         )
     )
-    await _transcripts(shop, order, references)
+    # Before transcripts: a clip that its video turns out not to have is charged for ingest alone.
     planned = await _stage("plan", lambda: planning.plan(shop, order, references, spoken))
+    await _transcripts(shop, order, references)
     plan = await _read(planning.load_plan, shop, planned)
     kept = await _stage("find", lambda: generating.find_kept(shop, plan))
 
