@@ -93,6 +93,15 @@ def test_a_release_goes_to_every_place_and_publishing_again_sends_and_purges_wha
         place: (len(names), 0) for place in (server, bucket, str(folder))
     }
 
+    says = {each["place"]: each for each in first["published"]}
+    assert list(says) == [server, bucket, str(folder)]
+    assert {(each["sent"], each["kept"]) for each in says.values()} == {(len(names), 0)}
+    assert [each["purged"] for each in says.values()] == [[], None, None]
+    assert says[server]["entries"]["master.m3u8"] == "https://cdn.example/f/spot/master.m3u8"
+    assert says[bucket]["entries"]["files.json"] == f"{bucket}/files.json"
+    assert Path(says[str(folder)]["entries"]["poster.jpg"]).is_file()
+    page = (out / "report.html").read_text()
+    assert 'href="https://cdn.example/f/spot/manifest.mpd"' in page
     before = dict(origin.files)
 
     changed = studio.make(studio.brief(text.replace("Second", "Changed"), "changed.yaml"))
@@ -105,6 +114,9 @@ def test_a_release_goes_to_every_place_and_publishing_again_sends_and_purges_wha
     *_, last = (p for p in published(studio) if p["place"] == server)
     assert last["kept"] >= 3, "what did not change was not sent again"
     assert {each["failure"] for each in last["purged"]} == {None}
+    there_now = changed["published"][0]
+    assert there_now["replaced"] == len(differ)
+    assert there_now["purged"] == last["purged"]
     again = len(origin.puts())
 
     same = studio.make(studio.brief(text.replace("Second", "Changed"), "same.yaml"))

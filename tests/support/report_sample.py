@@ -57,6 +57,7 @@ def a_report(*, shots: int = 2, **changes: Any) -> dict[str, Any]:
         ],
         "effects": [],
         "attempts": [],
+        "published": [],
         "cost_uusd": 11 + 13 * shots,
         "overhead_uusd": 0,
         "reserved_uusd": 100,

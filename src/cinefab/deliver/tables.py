@@ -38,3 +38,17 @@ published_entry: Final = sa.Table(
     sqlite_autoincrement=True,
 )
 """What each file with a plain name was, the last time caches were told of it; by place."""
+
+publication: Final = sa.Table(
+    "publication",
+    METADATA,
+    row_id(),
+    sa.Column("tenant_id", sa.Text, nullable=False),
+    sa.Column("job_id", sa.Text, nullable=False),
+    sa.Column("place", sa.Text, nullable=False),
+    sa.Column("facts", sa.Text, nullable=False),
+    sa.Column("published_us", sa.BigInteger, nullable=False),
+    sa.UniqueConstraint("tenant_id", "job_id", "place"),
+    sqlite_autoincrement=True,
+)
+"""Where a job's release was sent, beside its own folder: the last time, and what came of it."""

@@ -13,7 +13,7 @@ from typing import Any
 from cinefab.core.canonical import Json, Sha256
 from cinefab.deliver.files import FILES, Caching, ReleaseFile, files_from_document
 from cinefab.deliver.places import Place
-from cinefab.deliver.published import known_entries, record_entries
+from cinefab.deliver.published import known_entries, record_entries, record_publication
 from cinefab.deliver.target import Parcel, Placing, in_order
 from cinefab.jobs.door import find_place
 from cinefab.jobs.stages import Order
@@ -26,12 +26,18 @@ async def publish_to(shop: Workshop, order: Order, position: int, packaged: Json
 
     def send() -> Json:
         place = find_place(shop, order.brief.deliver[position], position)
-        placed = place.target.publish(
-            place.url, in_order(parcels_of(shop, packaged)), access=place.access
-        )
+        parcels = in_order(parcels_of(shop, packaged))
+        placed = place.target.publish(place.url, parcels, access=place.access)
         counts = {how.value: sum(each.how is how for each in placed) for how in Placing}
         replaced = [each.name for each in placed if each.how is Placing.REPLACED]
-        return {"place": place.shown, **counts, "names_replaced": replaced}
+        # What is opened by its plain name, and where whoever opens it finds it.
+        plain = {parcel.name for parcel in parcels if parcel.caching is Caching.ENTRY}
+        entries = {
+            each.name: f"{place.public_url}/{each.name}" if place.public_url else each.url
+            for each in placed
+            if each.name in plain
+        }
+        return {"place": place.shown, **counts, "names_replaced": replaced, "entries": entries}
 
     return await asyncio.to_thread(send)
 
@@ -64,6 +70,19 @@ async def purge_at(shop: Workshop, order: Order, position: int, packaged: Json, 
             record_entries(
                 connection,
                 learnt,
+                tenant=shop.tenant,
+                place=place.shown,
+                job=order.job,
+                now_us=now_us,
+            )
+            record_publication(
+                connection,
+                {
+                    **said,
+                    "position": position,
+                    "entries": facts.get("entries", {}),
+                    "has_purge_hook": place.purge is not None,
+                },
                 tenant=shop.tenant,
                 place=place.shown,
                 job=order.job,

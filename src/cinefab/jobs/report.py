@@ -26,6 +26,7 @@ from cinefab.generate.tables import take
 from cinefab.jobs.report_attempts import attempts_of, is_planning
 from cinefab.jobs.report_effects import effects_of
 from cinefab.jobs.report_origin import origin_of, references_of
+from cinefab.jobs.report_publications import published_of
 from cinefab.jobs.report_sound import sound_of
 from cinefab.jobs.report_timeline import (
     film_facts,
@@ -89,6 +90,7 @@ def build_report(shop: Workshop, job: JobId) -> dict[str, Any]:
             "yield": _yield(shop, connection, job, row.status, plan),
             "verdict": _verdict(connection, shop, plan, stages),
             **_asked(connection, shop, job),
+            **published_of(connection, job, tenant=shop.tenant),
             **({} if row.template is None else {"template": json.loads(row.template)}),
             **origin_of(shop, connection, stages, released),
             "notes": [] if plan is None else list(plan.notes),

@@ -20,6 +20,7 @@ from cinefab.deliver.page.lineage import lineage
 from cinefab.deliver.page.making import device_time, effects, stages
 from cinefab.deliver.page.markup import Child, Html, said, tag
 from cinefab.deliver.page.origin import credentials, royalties
+from cinefab.deliver.page.places import places
 from cinefab.deliver.page.sound import sound
 from cinefab.deliver.page.timeline import Report, is_made, shot_pictures, timeline
 
@@ -125,6 +126,7 @@ def _page(report: Report, media: Media, *, embedded: bool) -> Iterator[str]:
     yield lineage(report)
     yield credentials(report, {name: picture_url(each) for name, each in media.came_in.items()})
     yield royalties(report)
+    yield places(report)
     yield _notes(report)
     yield "</main>"
     yield _footer(report)

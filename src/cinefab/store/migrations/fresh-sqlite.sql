@@ -1,4 +1,4 @@
--- revision 0007
+-- revision 0008
 CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
@@ -425,4 +425,13 @@ CREATE TABLE storage_line (
 	CONSTRAINT pk_storage_line PRIMARY KEY (period_id, kept_as), 
 	CONSTRAINT fk_storage_line_period_id_storage_period FOREIGN KEY(period_id) REFERENCES storage_period (id)
 );
-INSERT INTO alembic_version (version_num) VALUES ('0007');
+CREATE TABLE publication (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	tenant_id TEXT NOT NULL, 
+	job_id TEXT NOT NULL, 
+	place TEXT NOT NULL, 
+	facts TEXT NOT NULL, 
+	published_us BIGINT NOT NULL, 
+	CONSTRAINT uq_publication_tenant_id_job_id_place UNIQUE (tenant_id, job_id, place)
+);
+INSERT INTO alembic_version (version_num) VALUES ('0008');

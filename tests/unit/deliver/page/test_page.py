@@ -81,6 +81,7 @@ def test_a_page_has_every_part_of_the_report_in_order(tmp_path: Path) -> None:
     names = [each.get("id") for each in page.all("section")]
     assert names == [
         "film", "timeline", "checks", "stages", "devices", "lineage", "credentials", "royalties",
+        "published",
     ]  # fmt: skip
     assert [each["id"] for each in page.all("symbol")] == ["shot-0", "shot-1"]
     assert all(each.get("id") != "player" or "src" in each for each in page.all("video"))
@@ -428,3 +429,50 @@ def test_a_job_that_has_not_ended_has_a_page_too(tmp_path: Path, status: str) ->
 def test_a_page_that_cannot_be_written_is_an_error_of_ours(tmp_path: Path) -> None:
     with pytest.raises(StorageUnavailable, match="can be written again"):
         write_page(a_report(), tmp_path / "no" / "folder" / "report.html", Media())
+
+
+def a_place(**changes: Any) -> dict[str, Any]:
+    place = {
+        "place": "s3://films/spot",
+        "at": "2026-11-25T11:02:09.971417Z",
+        "sent": 12,
+        "replaced": 2,
+        "kept": 30,
+        "entries": {
+            "files.json": "https://cdn.example/f/files.json",
+            "master.m3u8": "https://cdn.example/f/master.m3u8",
+        },
+        "purged": None,
+    }
+    return place | changes
+
+
+def test_it_says_where_the_film_was_published_and_which_caches_were_told(tmp_path: Path) -> None:
+    told = {"name": "master.m3u8", "url": "https://cdn.example/f/master.m3u8", "failure": None}
+    not_told = {"name": "files.json", "url": None, "failure": "it answered 500"}
+    published = [
+        a_place(),
+        a_place(place="/mnt/films", purged=[], entries={"master.m3u8": "/mnt/films/master.m3u8"}),
+        a_place(place=HOSTILE[1], purged=[told, not_told], entries={"x": "javascript:alert(1)"}),
+    ]
+
+    page = outline(tmp_path, a_report(published=published))
+
+    words = " ".join(page.words.split())
+    assert "Where it was published" in words
+    assert "no purge hook" in words
+    assert "nothing that they held had changed" in words
+    assert "told of 1 name" in words
+    assert "files.json: it answered 500" in words
+    links = [each["href"] for each in page.all("a") if "cdn.example" in (each["href"] or "")]
+    assert links == ["https://cdn.example/f/master.m3u8", "https://cdn.example/f/files.json"]
+    assert not [each for each in page.all("a") if "javascript" in (each["href"] or "")]
+
+
+def test_a_film_that_went_nowhere_else_says_so_and_one_that_was_not_made_says_nothing(
+    tmp_path: Path,
+) -> None:
+    failed = an_ended_job("failed", {"found": "no such model"})
+
+    assert "Nowhere else" in outline(tmp_path, a_report()).words
+    assert "Where it was published" not in outline(tmp_path, failed).words
