@@ -64,7 +64,7 @@ async def purge_at(shop: Workshop, order: Order, position: int, packaged: Json, 
         failed = {each["name"] for each in outcome if each["failure"] is not None}
         learnt = {name: digest for name, digest in now.items() if name not in failed}
         counts = {name: facts[name] for name in ("place", *Placing)}
-        said: Json = {**counts, "purged": outcome}
+        said: dict[str, Json] = {**counts, "purged": outcome}
         now_us = shop.recorder.clock.now_us()
         with shop.recorder.db.write() as connection:
             record_entries(
