@@ -29,7 +29,7 @@ from cinefab.core.units import BasisPoints
 from cinefab.generate.run import ALONE, Run
 from cinefab.media.frames import Frame
 
-SHOTS_OWN: Final = frozenset({"caption", "prompt", "camera"})
+SHOTS_OWN: Final = frozenset({"caption", "prompt", "camera", "references"})
 """Fields of `TakeRequest.input` that are fields of a shot of the brief, too."""
 
 CAPABILITIES: Final[Mapping[str, str]] = {

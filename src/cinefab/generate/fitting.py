@@ -23,9 +23,12 @@ def native_frames(request: TakeRequest, native_fps: Fraction) -> int:
     return _due(request.frames - 1, request, native_fps) + 1
 
 
-def fitted(frames: Iterator[Rgb], native_fps: Fraction, request: TakeRequest) -> Iterator[Frame]:
-    """Yield exactly the frames asked for from a model's own, shape (height, width, 3), in order.
+def fitted(
+    frames: Iterator[Rgb] | Iterator[Frame], native_fps: Fraction, request: TakeRequest
+) -> Iterator[Frame]:
+    """Yield exactly the frames asked for from a model's own, in order.
 
+    A model's own are sRGB pictures of shape (height, width, 3), or frames already.
     They cover the film's picture, what is beyond its edges is cut off. Raises `ContractMismatch`
     when the model makes fewer than `native_frames`.
     """
@@ -44,7 +47,7 @@ def fitted(frames: Iterator[Rgb], native_fps: Fraction, request: TakeRequest) ->
                 )
             at += 1
             if at == due:
-                shown = fitter.fitted(to_frame(made))
+                shown = fitter.fitted(made if made.ndim == 2 else to_frame(made))
         assert shown is not None, "a frame is due at the start"
         yield shown
 

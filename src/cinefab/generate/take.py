@@ -7,6 +7,7 @@ next. Only names, numbers and paths travel; pictures never do.
 from __future__ import annotations
 
 import importlib
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from cinefab.core.brief import Quality, Size
-from cinefab.core.canonical import Json, canonical_json
+from cinefab.core.canonical import Json
 from cinefab.core.clock import SystemClock
 from cinefab.core.effect import Stretch
 from cinefab.core.errors import BriefInvalid, ContractMismatch
@@ -50,7 +51,7 @@ class Finish(Protocol):
 
 
 _TELL_EVERY_FRAMES: Final = 6
-_loaded: Final[dict[bytes, ModelBackend]] = {}
+_loaded: Final[dict[str, ModelBackend]] = {}
 """Models that this process has loaded; a process serves one request at a time."""
 
 
@@ -201,7 +202,8 @@ def _of_shot(error: BriefInvalid, shot: int) -> BriefInvalid:
 
 def _backend(argument: Mapping[str, Any]) -> tuple[ModelBackend, int]:
     entry, configured = argument["entry"], argument.get("configured")
-    known = _loaded.get(name := canonical_json([entry, configured]))
+    # Settings may hold floats, which have no canonical spelling.
+    known = _loaded.get(name := json.dumps([entry, configured], sort_keys=True))
     if known is not None:
         return known, 0
     clock = SystemClock()
@@ -377,7 +379,7 @@ def _checked(backend: ModelBackend, request: TakeRequest, run: Run) -> Iterator[
     count = 0
     # What is made in several goes can be continued in each of them.
     part = run.within(f"at{request.first_frame}-{request.frames}".replace("-", "_"))
-    for frame in backend.frames(request, part):
+    for frame in _of_backend(backend, request, part):
         if frame.shape != shape or frame.dtype.name != "uint8":
             raise _mismatch(
                 backend, f"a frame of shape {frame.shape} and {frame.dtype}", f"{shape} and uint8"
@@ -386,6 +388,14 @@ def _checked(backend: ModelBackend, request: TakeRequest, run: Run) -> Iterator[
         yield frame
     if count != request.frames:
         raise _mismatch(backend, f"{count} frames", f"{request.frames} frames")
+
+
+def _of_backend(backend: ModelBackend, request: TakeRequest, run: Run) -> Iterator[Frame]:
+    given: Any = request.input
+    try:
+        yield from backend.frames(request, run)
+    except BriefInvalid as error:
+        raise _of_shot(error, given["index"]) from error
 
 
 def _mismatch(backend: ModelBackend, found: str, promised: str) -> ContractMismatch:

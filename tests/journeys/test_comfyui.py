@@ -1,0 +1,72 @@
+"""A workflow of ComfyUI as a model, from the command line to the film, on an engine's wire format."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from engines.comfyui import ComfyuiStub
+from studio_runs import REPOSITORY, Studio
+
+BRIEF = """\
+title: From a workflow
+model: sketch
+model_settings: {steps: 4, negative_prompt: people}
+shots:
+  - {seconds: 1, prompt: A red room, transition: cut}
+  - {seconds: 1, prompt: A red door, model_settings: {steps: 6}, transition: cut}
+output: {size: 320x180, fps: 12}
+quality: preview
+refine: {attempts: 0}
+"""
+
+
+@pytest.fixture
+def engine() -> Iterator[ComfyuiStub]:
+    with ComfyuiStub(key="a-key-that-nobody-may-see") as stub:
+        yield stub
+
+
+@pytest.fixture
+def studio(engine: ComfyuiStub, tmp_path: Path) -> Studio:
+    studio = Studio(tmp_path, f"sqlite:///{tmp_path / 'cinefab.db'}")
+    (tmp_path / "home").mkdir()
+    table = {
+        "backend": "comfyui",
+        "url": engine.url,
+        "workflow": str(REPOSITORY / "examples" / "models" / "comfyui-text-to-video.json"),
+        "api_key_env": "SKETCH_KEY",
+    }
+    lines = [f"{name} = {json.dumps(value)}" for name, value in table.items()]
+    lines += ["megapixels = 0.02", "patience_s = 5"]
+    (tmp_path / "home" / "cinefab.toml").write_text("\n".join(["[models.sketch]", *lines, ""]))
+    studio.environment["SKETCH_KEY"] = engine.key
+    return studio
+
+
+def test_a_film_is_made_by_a_workflow_and_reused(studio: Studio, engine: ComfyuiStub) -> None:
+    report = studio.make(studio.brief(BRIEF))
+    again = studio.make(studio.brief(BRIEF))
+
+    assert report["status"] == "delivered"
+    assert {each["made_by"] for each in again["segments"]} == {"reuse"}
+    steps = [each.nodes["3"]["inputs"]["steps"] for each in engine.executed]
+    texts = [each.nodes["6"]["inputs"]["text"] for each in engine.executed]
+    assert sorted(steps) == [4, 6]
+    assert sorted(texts) == ["A red door", "A red room"]
+    assert {each.nodes["7"]["inputs"]["text"] for each in engine.executed} == {"people"}
+    assert engine.key not in json.dumps(report)
+
+
+def test_what_the_engine_refuses_is_said_in_the_terms_of_the_brief(
+    studio: Studio, engine: ComfyuiStub
+) -> None:
+    engine.raises["CLIPTextEncode"] = ("ValueError", "text has a word that nobody knows")
+
+    done = studio.run("make", studio.brief(BRIEF), "--json")
+
+    assert done.returncode != 0
+    assert "prompt" in done.stdout + done.stderr
+    assert "a word that nobody knows" in done.stdout + done.stderr
