@@ -3,7 +3,7 @@
 A dead worker's row is found by the heartbeat, once. Work can be lost beside it: a worker that was
 taken for dead, and settled, takes something up before it notices; a program dies between writing
 a job, or a person's answer, and starting it. So workers also look, now and then, for jobs that no
-living worker has, and for those that waited for a person in vain.
+living worker has, and for those that waited for a person in vain: of every tenant.
 """
 
 from __future__ import annotations
@@ -23,10 +23,12 @@ from cinefab.engine.wire import Fault
 from cinefab.jobs.cancelling import absorb_leases_of, fail_job, failure_of
 from cinefab.jobs.delivering import write_report
 from cinefab.jobs.gating import expire_overdue
+from cinefab.jobs.owners import working_as, workshop_of
 from cinefab.jobs.rounds import current_workflow, load_order, round_of, workflow_id
 from cinefab.jobs.status import JobStatus
 from cinefab.jobs.tables import job as job_table
 from cinefab.jobs.workshop import Workshop
+from cinefab.review.items import tenants_overdue
 from cinefab.store.schema import worker as worker_table
 
 _log: Final = logging.getLogger(__name__)
@@ -97,20 +99,23 @@ class Caretaker:
                 self._shop.durable.result(workflow, timeout_s=_RESULT_LIMIT_S)
             except (CinefabError, Fault) as error:
                 job, _ = round_of(workflow)
-                if fail_job(self._shop, job, failure_of(error)):
+                if fail_job(workshop_of(self._shop, job), job, failure_of(error)):
                     _log.warning("broken_job_ended", extra={"job": job, "found": str(error)})
         self._broken = broken
 
     def _end_overdue(self) -> None:
-        for job in expire_overdue(self._shop):
-            write_report(self._shop, load_order(self._shop, job))
+        now_us = self._shop.recorder.clock.now_us()
+        with self._shop.recorder.db.read() as connection:
+            overdue = tenants_overdue(connection, due_by_us=now_us)
+        for tenant in overdue:
+            owned = working_as(self._shop, tenant=tenant, principal=self._shop.principal)
+            for job in expire_overdue(owned):
+                write_report(owned, load_order(owned, job))
 
     def _workflows(self, row: JobStatus, workflow: Status) -> set[str]:
         with self._shop.recorder.db.read() as connection:
             found = connection.execute(
-                sa.select(job_table.c.public_id, job_table.c.round).where(
-                    job_table.c.tenant_id == self._shop.tenant, job_table.c.status == row
-                )
+                sa.select(job_table.c.public_id, job_table.c.round).where(job_table.c.status == row)
             ).all()
         ids = {workflow_id(JobId(each.public_id), each.round) for each in found}
         return {each for each in ids if self._shop.durable.status(each) is workflow}

@@ -27,6 +27,7 @@ from cinefab.jobs import (
     refining,
     reviewing,
 )
+from cinefab.jobs.owners import workshop_of, workshop_within
 from cinefab.jobs.rounds import load_order, round_of
 from cinefab.jobs.stages import Order
 from cinefab.jobs.status import JobStatus, move_job
@@ -66,6 +67,7 @@ def register_film(shop: Workshop) -> None:
 async def make_film(shop: Workshop, job: JobId, round_number: int = 0) -> Json:
     """Run a job to its end, or to where a person is asked, and return how it stands.
 
+    Whoever works on it, it is made as the tenant's who ordered it.
     Errors of ours end the job and become its result; anything else is a fault, ends the job too,
     and is raised for the engine to keep. Where a person is asked the workflow is over: whoever
     is given the answer starts the next round, which finds everything made.
@@ -73,7 +75,8 @@ async def make_film(shop: Workshop, job: JobId, round_number: int = 0) -> Json:
     of = (job, round_number)
     try:
         await _move(shop, of, "begin", JobStatus.RUNNING)
-        may_leave = await _walk(shop, await _read(load_order, shop, job, round_number))
+        owned = await _read(workshop_of, shop, job)
+        may_leave = await _walk(owned, await _read(load_order, owned, job, round_number))
     except RefusedByReview as error:
         return await _end(shop, of, "refused", JobStatus.REFUSED, error.as_dict())
     except Cancelled as error:
@@ -328,7 +331,8 @@ async def _end(shop: Workshop, of: _Round, name: str, to: JobStatus, failure: Js
 
 async def _report(shop: Workshop, of: _Round) -> None:
     def report() -> None:
-        delivering.write_report(shop, load_order(shop, *of))
+        owned = workshop_of(shop, of[0])
+        delivering.write_report(owned, load_order(owned, *of))
 
     try:
         await step("report", _threaded(report), attempts_max=_ATTEMPTS)
@@ -344,7 +348,7 @@ async def _move(shop: Workshop, of: _Round, name: str, to: JobStatus, failure: J
         with shop.recorder.db.write() as connection:
             move_job(
                 connection,
-                tenant=shop.tenant,
+                tenant=workshop_within(connection, shop, job).tenant,
                 job_id=job,
                 to=to,
                 failure=failure,

@@ -132,7 +132,7 @@ async def _find_or_prepare(
 
     async def body() -> StageOutput:
         if recognised.card.kind is MediaKind.PICTURE:
-            return await prepare_picture(shop, given, cut=preparation == PREPARATION)
+            return await prepare_picture(shop, order, given, stage, cut=preparation == PREPARATION)
         return await prepare_film(shop, order, given, stage)
 
     await run_stage(shop, order, stage, body)

@@ -18,7 +18,7 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from cinefab.core.canonical import Json, Sha256
+from cinefab.core.canonical import Json, Sha256, sha256_of
 from cinefab.core.errors import ReferenceRefused
 from cinefab.core.plan import MediaKind
 from cinefab.core.stage import Content, Lineage, Relation, SourceEdge
@@ -72,13 +72,16 @@ class _Made:
     facts: Json = field(default_factory=dict)
 
 
-async def prepare_picture(shop: Workshop, given: Given, *, cut: bool) -> StageOutput:
+async def prepare_picture(
+    shop: Workshop, order: Order, given: Given, stage: str, *, cut: bool
+) -> StageOutput:
     """Decode a picture, normalise it, and cut the product out where `cut`."""
     decoded, credentials = await asyncio.to_thread(_decode, shop, given)
     picture, picture_png = await asyncio.to_thread(_as_png, decoded.rgb)
     await asyncio.to_thread(shop.blobs.put, given.fetched.data)
     picture_digest = await asyncio.to_thread(shop.blobs.put, picture_png)
-    mask_png, confidence_bp = await _mask(shop, decoded, picture_digest, cut=cut)
+    path = _scratch(shop, order, stage) / "mask.png"
+    mask_png, confidence_bp = await _mask(shop, decoded, picture_digest, cut=cut, path=path)
     thumbnail = await asyncio.to_thread(thumbnail_bytes, picture)
     height, width = picture.shape[:2]
     made = [
@@ -123,7 +126,7 @@ async def prepare_picture(shop: Workshop, given: Given, *, cut: bool) -> StageOu
 
 async def prepare_film(shop: Workshop, order: Order, given: Given, stage: str) -> StageOutput:
     """Have a film or a sound made anew by a process of its own."""
-    folder = shop.scratch / f"ingest-{given.original}"
+    folder = _scratch(shop, order, stage)
     await asyncio.to_thread(shop.blobs.put, given.fetched.data)
     original = await asyncio.to_thread(shop.blobs.local_path, given.original)
     card = given.recognised.card
@@ -300,14 +303,13 @@ def _refused(given: Given, error: DecodeRefused) -> ReferenceRefused:
 
 
 async def _mask(
-    shop: Workshop, decoded: DecodedPicture, picture: Sha256, *, cut: bool
+    shop: Workshop, decoded: DecodedPicture, picture: Sha256, *, cut: bool, path: Path
 ) -> tuple[bytes | None, int]:
     if decoded.alpha is not None:
         _, mask_png = await asyncio.to_thread(_as_png, decoded.alpha)
         return mask_png, int(WHOLE_BP)
     if not cut:
         return None, 0
-    path = shop.scratch / f"mask-{picture}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
     local = await asyncio.to_thread(shop.blobs.local_path, picture)
     argument: Json = {"picture": str(local), "mask": str(path)}
@@ -317,9 +319,18 @@ async def _mask(
     assert isinstance(confidence_bp, int), "a confidence is whole basis points"
     if not answer.value["kept"]:
         return None, confidence_bp
-    content = await asyncio.to_thread(path.read_bytes)
-    path.unlink(missing_ok=True)
-    return content, confidence_bp
+    return await asyncio.to_thread(_taken_up, path), confidence_bp
+
+
+def _taken_up(path: Path) -> bytes:
+    content = path.read_bytes()
+    path.unlink()
+    return content
+
+
+def _scratch(shop: Workshop, order: Order, stage: str) -> Path:
+    # The stage's own: another job, or the same under another name, may prepare the same file now.
+    return shop.scratch / order.job / f"ingest-{sha256_of(stage.encode())[:16]}"
 
 
 def _as_png(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], bytes]:

@@ -12,9 +12,9 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from cinefab.core.brief import Brief
-from cinefab.core.errors import Unavailable
 from cinefab.core.ids import JobId, TenantId
 from cinefab.ingest.brief import brief_from_document
+from cinefab.jobs.owners import no_such_job
 from cinefab.jobs.stages import Order
 from cinefab.jobs.tables import brief as brief_table
 from cinefab.jobs.tables import job as job_table
@@ -34,12 +34,14 @@ def round_of(workflow: str) -> tuple[JobId, int]:
 
 
 def current_round(connection: sa.Connection, *, tenant: TenantId, job: JobId) -> int:
-    """Return the round that a job is in."""
+    """Return the round that a job is in; raise `Unavailable` if the tenant has no such job."""
     found = connection.execute(
         sa.select(job_table.c.round).where(
             job_table.c.tenant_id == tenant, job_table.c.public_id == job
         )
-    ).scalar_one()
+    ).scalar()
+    if found is None:
+        raise no_such_job(job)
     return int(found)
 
 
@@ -61,11 +63,7 @@ def load_order(shop: Workshop, job: JobId, round_number: int | None = None) -> O
             )
         ).first()
         if row is None:
-            raise Unavailable(
-                attempted=f"find the job {job}",
-                found="there is none by that id here",
-                remedy="Give its id (job_…) or its folder, and the --db it was made in.",
-            )
+            raise no_such_job(job)
         at = row.round if round_number is None else round_number
         brief, revision = brief_as_of(connection, tenant=shop.tenant, job=job, round_number=at)
     return Order(job=job, brief=brief, out=Path(row.out), round=at, revision=revision)

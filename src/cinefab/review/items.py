@@ -151,6 +151,17 @@ def open_items(
     return tuple(sorted(_items(connection, tenant, *conditions), key=lambda each: each.due_us))
 
 
+def tenants_overdue(connection: sa.Connection, *, due_by_us: int) -> tuple[TenantId, ...]:
+    """Return the tenants that have something which nobody decided in time."""
+    found = connection.execute(
+        sa.select(review_item.c.tenant_id)
+        .where(review_item.c.decided_us.is_(None), review_item.c.due_us <= due_by_us)
+        .distinct()
+        .order_by(review_item.c.tenant_id)
+    )
+    return tuple(TenantId(tenant) for tenant in found.scalars())
+
+
 def decisions_of(
     connection: sa.Connection, *, tenant: TenantId, job: JobId
 ) -> tuple[tuple[Item, Decision], ...]:
