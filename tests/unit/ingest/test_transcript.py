@@ -55,8 +55,9 @@ def test_a_script_is_aligned_with_its_recording(
     assert " ".join(word for word, _, _ in found["words"]) == SCRIPT
     starts = {text: start for text, start, _ in found["words"]}
     off = [abs(starts[w.text] - 500 - w.start_ms) for w in spoken if w.text in starts]
-    assert np.median(off) <= 40, off
-    assert max(off) <= 120, off
+    assert np.median(off) <= 20, off
+    # The hiss between "starts" and "quietly" is given to the second: 128 ms before its mouth opens.
+    assert max(off) <= 140, off
 
 
 @pytest.mark.parametrize(
