@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 from typing import Annotated, Any, Final
@@ -317,3 +318,17 @@ Effect = Annotated[
         }
     ),
 ]
+
+
+def deadline_us(text: str, *, now_us: int) -> int | None:
+    """Return the deadline in UTC microseconds, or None where `text` says no time."""
+    length_us = duration_us(text)
+    if length_us is not None:
+        return now_us + length_us
+    try:
+        due = datetime.fromisoformat(text)
+        if due.utcoffset() is None:
+            return None
+        return int(due.timestamp()) * US_PER_S + due.microsecond
+    except (ValueError, OverflowError):
+        return None

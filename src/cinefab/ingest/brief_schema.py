@@ -11,7 +11,6 @@ from fractions import Fraction
 from typing import Annotated, Any, Final
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Discriminator,
@@ -22,21 +21,13 @@ from pydantic import (
 
 from cinefab.core.brief import (
     Camera,
-    Compare,
     Fit,
     Quality,
-    Queue,
-    Refine,
-    Review,
-    ReviewMode,
     Role,
     Tier,
     TransitionKind,
 )
-from cinefab.core.sound import Mood
-from cinefab.core.units import WHOLE_BP
 from cinefab.ingest.brief_scalars import (
-    CaptionFormat,
     Colour,
     Dollars,
     Effect,
@@ -46,21 +37,22 @@ from cinefab.ingest.brief_scalars import (
     FramesPerSecond,
     Label,
     Location,
-    Loudness,
     ModelSettings,
     ReferenceName,
-    ReviewTime,
     Seconds,
     Side,
     Speed,
     StartSeconds,
     TransitionSeconds,
 )
+from cinefab.ingest.brief_schema_base import Document, or_text
+from cinefab.ingest.brief_schema_review import RefineDocument, ReviewDocument, expand_review
+from cinefab.ingest.brief_schema_rights import RightsDocument
+from cinefab.ingest.brief_schema_sound import CaptionsDocument, SoundDocument
 from cinefab.ingest.brief_text import describe
 
 SHOTS_MAX: Final = 64
 FILM_MS_MAX: Final = 600_000
-VOICE_NAME: Final = r"^([a-z][a-z0-9_-]*/)?[A-Za-z][A-Za-z0-9_+-]*$"
 
 
 def brief_schema() -> dict[str, Any]:
@@ -76,21 +68,6 @@ def brief_schema() -> dict[str, Any]:
 _ONE_LOCATION: Final[dict[str, Any]] = {"oneOf": [{"required": ["file"]}, {"required": ["url"]}]}
 
 
-def _or_text(title: str, description: str, examples: list[str], **more: Any) -> Any:
-    """Let the schema also take the text that a class expands before it validates."""
-
-    def widen(schema: dict[str, Any]) -> None:
-        whole = {**schema, **more}
-        schema.clear()
-        schema["title"] = title
-        schema["anyOf"] = [
-            {"type": "string", "description": description, "examples": examples},
-            whole,
-        ]
-
-    return widen
-
-
 def _expand_reference(value: object) -> object:
     if not isinstance(value, str):
         return value
@@ -101,10 +78,6 @@ def _expand_transition(value: object) -> object:
     return {"kind": value} if isinstance(value, str) else value
 
 
-def _expand_review(value: object) -> object:
-    return {"mode": value} if isinstance(value, str) else value
-
-
 def _expand_size(value: object) -> object:
     if not isinstance(value, str):
         return value
@@ -113,32 +86,12 @@ def _expand_size(value: object) -> object:
     return {"width": int(sides[1]), "height": int(sides[2])}
 
 
-def _expand_music(value: object) -> object:
-    if value == "none":
-        return None
-    return {"mood": value} if isinstance(value, str) else value
-
-
-def _expand_voice(value: object) -> object:
-    return {"name": value} if isinstance(value, str) else value
-
-
-class _Document(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        frozen=True,
-        str_strip_whitespace=True,
-        use_attribute_docstrings=True,
-    )
-
-
-class ReferenceDocument(_Document):
+class ReferenceDocument(Document):
     """A picture that the film may show: a file or a URL, and what it is for."""
 
     model_config = ConfigDict(
         title="Reference",
-        json_schema_extra=_or_text(
+        json_schema_extra=or_text(
             "Reference",
             "A file, or an http(s) URL",
             ["coffee.png", "https://example.com/cup.jpg"],
@@ -183,12 +136,12 @@ class ListedReferenceDocument(ReferenceDocument):
     """The name that shots use."""
 
 
-class TransitionDocument(_Document):
+class TransitionDocument(Document):
     """How a shot begins: its kind, and its length centred on the cut."""
 
     model_config = ConfigDict(
         title="Transition",
-        json_schema_extra=_or_text(
+        json_schema_extra=or_text(
             "Transition", "A kind of transition: " + ", ".join(TransitionKind), ["wipe"]
         ),
     )
@@ -201,7 +154,7 @@ class TransitionDocument(_Document):
     """Its length in seconds; a cut has none."""
 
 
-class ClipDocument(_Document):
+class ClipDocument(Document):
     """A stretch of a reference video, shown as it is instead of a generated picture."""
 
     model_config = ConfigDict(title="Clip")
@@ -220,7 +173,7 @@ class ClipDocument(_Document):
     """Fill the picture and cut the edges off (cover), or show the whole of it (contain)."""
 
 
-class ShotDocument(_Document):
+class ShotDocument(Document):
     """A stretch of the timeline: how long it is, what it shows, what it says."""
 
     model_config = ConfigDict(title="Shot")
@@ -255,12 +208,12 @@ class ShotDocument(_Document):
     """Settings of the film's model for this shot, laid over the film's own."""
 
 
-class SizeDocument(_Document):
+class SizeDocument(Document):
     """A picture's size in pixels, both even."""
 
     model_config = ConfigDict(
         title="Size",
-        json_schema_extra=_or_text("Size", "Width and height, such as 1280x720", ["1280x720"]),
+        json_schema_extra=or_text("Size", "Width and height, such as 1280x720", ["1280x720"]),
     )
 
     width: Side
@@ -269,7 +222,7 @@ class SizeDocument(_Document):
     """Pixels from top to bottom, even."""
 
 
-class OutputDocument(_Document):
+class OutputDocument(Document):
     """The film's shape."""
 
     model_config = ConfigDict(title="Output")
@@ -294,7 +247,7 @@ class OutputDocument(_Document):
     size when left out."""
 
 
-class BrandDocument(_Document):
+class BrandDocument(Document):
     """How the film should look."""
 
     model_config = ConfigDict(title="Brand")
@@ -309,161 +262,6 @@ class BrandDocument(_Document):
     """A TrueType or OpenType file."""
     lut: File | None = None
     """A .cube file that grades the picture."""
-
-
-class MusicDocument(_Document):
-    """The music under the film; its cuts fall on beats."""
-
-    model_config = ConfigDict(
-        title="Music",
-        json_schema_extra=_or_text(
-            "Music", "A mood, or none: " + ", ".join([*Mood, "none"]), ["warm", "none"]
-        ),
-    )
-
-    mood: Annotated[Mood, Field(strict=False)] = Mood.WARM
-    """Its character."""
-    tempo_bpm: int | None = Field(default=None, validation_alias="tempo", ge=50, le=180)
-    """Beats a minute, about; the cuts decide exactly. Without it the mood decides."""
-    level_db: int = Field(default=0, validation_alias="level", ge=-24, le=12)
-    """Louder or softer than usual, in decibels; the film's loudness stays the same."""
-
-
-class VoiceDocument(_Document):
-    """Who speaks the shots' lines."""
-
-    model_config = ConfigDict(
-        title="Voice",
-        json_schema_extra=_or_text("Voice", "A voice's name, such as en-gb", ["en-gb", "de"]),
-    )
-
-    name: str = Field(default="en-us", pattern=VOICE_NAME, max_length=64)
-    """A voice's name, such as en-gb; plug-in/name to say whose."""
-    rate_wpm: int = Field(default=160, validation_alias="rate", ge=80, le=300)
-    """Words a minute; a line that is too long for its shot is spoken up to a quarter faster."""
-    pitch: int = Field(default=50, ge=0, le=100)
-    """From low, 0, to high, 100."""
-    required: bool = False
-    """Whether a film whose lines cannot be spoken is refused; otherwise its report says so."""
-
-
-class SoundDocument(_Document):
-    """How the film sounds; without it only voice lines are heard."""
-
-    model_config = ConfigDict(title="Sound")
-
-    music: Annotated[MusicDocument | None, BeforeValidator(_expand_music)] = Field(
-        default_factory=MusicDocument
-    )
-    """The music under the film, or none."""
-    effects: bool = True
-    """Whether transitions and cuts are heard."""
-    voice: Annotated[VoiceDocument, BeforeValidator(_expand_voice)] = Field(
-        default_factory=VoiceDocument
-    )
-    """Who speaks the shots' lines."""
-    loudness_clu: Loudness = Field(
-        default=-1600, validation_alias="loudness", json_schema_extra={"default": -16}
-    )
-    """The whole film's loudness in LUFS."""
-
-
-class CaptionsDocument(_Document):
-    """What is spoken, as text."""
-
-    model_config = ConfigDict(title="Captions")
-
-    formats: list[CaptionFormat] = Field(default_factory=lambda: ["vtt", "srt"], max_length=2)
-    """The files beside the film: vtt (WebVTT), srt."""
-    burn: bool = False
-    """Whether they are on the picture too."""
-    on_screen: bool = False
-    """Whether shots that say nothing have their caption's words in the files."""
-
-
-class PartyShareDocument(_Document):
-    """One party's share of one source."""
-
-    model_config = ConfigDict(title="Party's share")
-
-    party: str = Field(min_length=1, max_length=200)
-    """Who is paid."""
-    share_bp: int = Field(ge=1, le=WHOLE_BP)
-    """Its share in basis points; a source's shares are 10000 together."""
-
-
-class RightsSourceDocument(_Document):
-    """Who holds the rights in one reference."""
-
-    model_config = ConfigDict(title="Source")
-
-    reference: str
-    """The name of the reference it covers."""
-    licence: str = Field(min_length=1, max_length=200, examples=["CC0-1.0"])
-    """The licence, as an SPDX identifier where there is one."""
-    parties: list[PartyShareDocument] = Field(min_length=1, max_length=64)
-    """Who is paid, and how much of it."""
-
-
-class RightsDocument(_Document):
-    """What the film is made from, and who is paid for it."""
-
-    model_config = ConfigDict(title="Rights")
-
-    sources: list[RightsSourceDocument] = Field(default_factory=list, max_length=256)
-    """One entry for each reference that somebody holds rights in."""
-
-
-class CompareDocument(_Document):
-    """A reference video that the film must be like."""
-
-    model_config = ConfigDict(title="Compare")
-
-    reference: str
-    """The name of a reference that is a video; it need not be shown."""
-    every: int = Field(default_factory=lambda: Compare(reference="").every, ge=1, le=1000)
-    """Every so many frames one is compared, the first among them."""
-    at_least_db: int = Field(
-        default_factory=lambda: Compare(reference="").at_least_db,
-        validation_alias="at_least",
-        ge=1,
-        le=99,
-    )
-    """How much each of them must be like it, in decibels of XPSNR."""
-
-
-class ReviewDocument(_Document):
-    """Who passes the film, and how long it waits for a person."""
-
-    model_config = ConfigDict(
-        title="Review",
-        json_schema_extra=_or_text(
-            "Review", "Who passes the film: " + ", ".join(ReviewMode), ["required"]
-        ),
-    )
-
-    mode: Annotated[ReviewMode, Field(strict=False)] = ReviewMode.AUTOMATIC
-    """automatic: its checks pass it; required: a person must approve it as well."""
-    within_us: ReviewTime = Field(
-        default_factory=lambda: Review().within_us,
-        validation_alias="within",
-        examples=["24h", "30m"],
-        json_schema_extra={"default": "24h"},
-    )
-    """How long it waits for a person before it is given up, unpublished."""
-    queue: Annotated[Queue, Field(strict=False)] = Queue.STANDARD
-    """Where it waits; from strict it passes only with a written reason."""
-    compare: CompareDocument | None = None
-    """What its picture is compared with; without it, nothing."""
-
-
-class RefineDocument(_Document):
-    """How often a shot that a check refuses is made again."""
-
-    model_config = ConfigDict(title="Refine")
-
-    attempts: int = Field(default_factory=lambda: Refine().attempts, ge=0, le=8)
-    """At most this many times, each with another seed and what the check advises; 0: never."""
 
 
 def _mapping_or_list(value: object) -> str | None:
@@ -483,7 +281,7 @@ References = Annotated[
 ]
 
 
-class BriefDocument(_Document):
+class BriefDocument(Document):
     """What a film should be: a prompt or a storyboard, and everything around it."""
 
     model_config = ConfigDict(
@@ -547,7 +345,7 @@ class BriefDocument(_Document):
         default_factory=list, max_length=16, examples=[[{"grade": {"saturation": 0.9}}]]
     )
     """Effects on every shot's picture, in order."""
-    review: Annotated[ReviewDocument, BeforeValidator(_expand_review)] = Field(
+    review: Annotated[ReviewDocument, BeforeValidator(expand_review)] = Field(
         default_factory=ReviewDocument
     )
     """Who passes it: its checks alone, or a person after them."""

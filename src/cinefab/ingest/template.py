@@ -21,7 +21,7 @@ from cinefab.core.brief import Review
 from cinefab.core.canonical import Json
 from cinefab.core.errors import BriefInvalid
 from cinefab.ingest.brief_problems import invalid, problems_of
-from cinefab.ingest.brief_schema import ReviewDocument
+from cinefab.ingest.brief_schema_review import ReviewDocument
 from cinefab.ingest.brief_text import Value, describe, read_value
 from cinefab.ingest.passage import passage
 from cinefab.ingest.template_schema import (
