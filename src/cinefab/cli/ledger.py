@@ -42,7 +42,7 @@ def check(*, db: str | None, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
 @reports_errors
 def report(*, db: str | None, as_json: bool) -> None:
-    """Show balances, where device time went, and what each job cost."""
+    """Show balances, where device time went, what suppliers ask, what each job cost."""
     from cinefab.app.records import open_records  # noqa: PLC0415 - `--help` needs none of it
     from cinefab.app.settings import load_settings  # noqa: PLC0415 - as above
     from cinefab.economics.report import ledger_report  # noqa: PLC0415 - as above
@@ -64,6 +64,13 @@ def report(*, db: str | None, as_json: bool) -> None:
         click.echo(f"{'Unpriced storage':<22} {kept.unpriced_byte_s / 3.6e12:>13.6f} GB·h")
     for kind, cost in kept.lines.items():
         click.echo(f"  {kind:<20} {usd(cost):>16}")
+    if found.suppliers:
+        click.echo("\nSuppliers")
+    for asked in found.suppliers:
+        unknown = f"  {asked.unknown} unknown" if asked.unknown else ""
+        click.echo(
+            f"  {asked.supplier:<20} {usd(asked.amount_uusd):>16}  {asked.bills} bills{unknown}"
+        )
     click.echo("\nDevice time")
     for name, us in found.by_class.items():
         click.echo(f"  {name:<20} {us / 1_000_000:>14.6f} s")

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Literal
 
 from cinefab.core.canonical import Json, Sha256
 from cinefab.core.ids import AssetId, LeaseId
-from cinefab.core.units import BasisPoints, DeviceUs
+from cinefab.core.units import BasisPoints, DeviceUs, Uusd
+
+Basis = Literal["answer", "price-book", "unknown"]
+"""Where the amount of a bill comes from."""
 
 
 class TimeClass(StrEnum):
@@ -65,12 +69,44 @@ class Elapsed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Bill:
+    """What somebody else asks for a run, in µUSD; None where nobody knows, which is never zero.
+
+    `basis` says where the amount comes from: the supplier's own answer or the price book.
+    `reference` is what the supplier calls the work, as its invoice will.
+    """
+
+    amount_uusd: Uusd | None
+    basis: Basis
+    supplier: str
+    reference: str
+
+    def __post_init__(self) -> None:
+        assert (self.amount_uusd is None) == (self.basis == "unknown"), "no amount is unknown"
+        assert self.amount_uusd is None or self.amount_uusd >= 0, "nobody pays us for a run"
+
+    def as_dict(self) -> dict[str, Json]:
+        """Return it as it travels between processes."""
+        return {
+            "amount_uusd": self.amount_uusd,
+            "basis": self.basis,
+            "supplier": self.supplier,
+            "reference": self.reference,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Charge:
-    """A lease's time, split by what it went into; the parts are the whole of it."""
+    """A lease's time, split by what it went into; the parts are the whole of it.
+
+    `bills` are what somebody else asks beside it, for work that was worth `billed_class`.
+    """
 
     lease: LeaseId
     device_class: str
     by_class: Mapping[TimeClass, DeviceUs]
+    bills: tuple[Bill, ...] = ()
+    billed_class: TimeClass = TimeClass.GOOD
 
     @property
     def device_us(self) -> DeviceUs:

@@ -14,10 +14,11 @@ looked up from the other side. What differs is a finding that names the row and 
     lease_time      a lease's time is in its classes, and each class in the journal, to the µs
     lease_cost      a lease costs its time at its price; the job and overhead pay exactly that
     unpriced        an unpriced lease moves no money
+    bill            a bill is paid once, whole, to its supplier, and by the job only if it should be
     stage           a stage is charged by exactly one lease
     work            nothing stays between the tenant and the provider
     storage         periods follow each other; each costs its byte-seconds and is posted once
-    totals          what stages, overhead and storage cost is what providers are owed
+    totals          what stages, overhead and storage cost is what providers and suppliers are owed
 """
 
 from __future__ import annotations
@@ -29,10 +30,10 @@ import sqlalchemy as sa
 
 from cinefab.core.ids import JobId, TenantId
 from cinefab.core.units import DeviceUs, Uusd
-from cinefab.economics import check_leases, check_storage, journal
+from cinefab.economics import check_bills, check_leases, check_storage, journal
 from cinefab.economics.findings import Finding, as_usd
 from cinefab.economics.storage import STORAGE
-from cinefab.economics.tables import Kind, Unit, account, lease, reservation, transfer
+from cinefab.economics.tables import Kind, Unit, account, bill, lease, reservation, transfer
 
 _DEBIT = account.alias("debit")
 _CREDIT = account.alias("credit")
@@ -43,7 +44,7 @@ class LedgerCheck:
     """What the check found, and the figures it went by; it holds when nothing was found.
 
     Money is posted µUSD, except `reserved_uusd`, which is still pending. `unpriced_us` is device
-    time whose cost nobody knows.
+    time whose cost nobody knows, `unknown_bills` how many suppliers did not say what they ask.
     """
 
     findings: tuple[Finding, ...]
@@ -56,6 +57,8 @@ class LedgerCheck:
     overhead_uusd: Uusd
     provider_uusd: Uusd
     storage_uusd: Uusd
+    supplier_uusd: Uusd
+    unknown_bills: int
 
     @property
     def holds(self) -> bool:
@@ -83,6 +86,7 @@ def check_ledger(
         *_check_balances(connection, tenant),
         *_check_reservations(connection, tenant, ended),
         *check_leases.check(connection, tenant=tenant, ended=ended, committed=committed),
+        *check_bills.check(connection, tenant=tenant),
         *check_storage.check(connection, tenant=tenant),
         *_check_work(connection, tenant),
         *_check_totals(connection, tenant, money),
@@ -94,6 +98,9 @@ def check_ledger(
             sa.func.sum(sa.case((lease.c.nusd_per_s.is_(None), lease.c.device_us), else_=0)),
         ).where(lease.c.tenant_id == tenant, lease.c.closed_us.is_not(None))
     ).one()
+    unknown = sa.select(sa.func.count()).where(
+        bill.c.tenant_id == tenant, bill.c.amount_uusd.is_(None)
+    )
     return LedgerCheck(
         findings=findings,
         transfers=money.transfers,
@@ -105,6 +112,8 @@ def check_ledger(
         overhead_uusd=Uusd(money.overhead),
         provider_uusd=Uusd(money.provider),
         storage_uusd=Uusd(money.storage),
+        supplier_uusd=Uusd(money.supplier),
+        unknown_bills=connection.execute(unknown).scalar_one(),
     )
 
 
@@ -134,6 +143,7 @@ class _Money:
     posted: int
     overhead: int
     provider: int
+    supplier: int
     storage: int
 
     @classmethod
@@ -146,18 +156,20 @@ class _Money:
                 _sum_if(kind == Kind.POST),
                 _sum_if(_DEBIT.c.code == journal.OVERHEAD),
                 _sum_if(_CREDIT.c.code.startswith(journal.provider(""))),
+                _sum_if(_CREDIT.c.code.startswith(journal.supplier(""))),
                 _sum_if(_DEBIT.c.code == STORAGE),
             )
             .select_from(_with_accounts())
             .where(transfer.c.tenant_id == tenant)
         ).one()
-        count, pending, posted, overhead, provider, storage = (int(figure) for figure in row)
+        count, pending, posted, overhead, provider, supplier, storage = map(int, row)
         return cls(
             transfers=count,
             pending=pending,
             posted=posted,
             overhead=overhead,
             provider=provider,
+            supplier=supplier,
             storage=storage,
         )
 
@@ -209,7 +221,7 @@ def _is_known_move(row: sa.Row[tuple[object, ...]]) -> bool:
             return (row.debit, row.credit) == (STORAGE, journal.provider(STORAGE))
         case (Kind.DIRECT, Unit.UUSD, True):
             is_ours = row.debit in (journal.WORK, journal.OVERHEAD)
-            return is_ours and bool(row.credit.startswith(journal.provider("")))
+            return is_ours and row.credit.startswith((journal.provider(""), journal.supplier("")))
         case (Kind.DIRECT, Unit.DEVICE_US, True):
             return bool(row.debit.startswith("time:") and row.credit.startswith(journal.device("")))
         case _:
@@ -383,15 +395,19 @@ def _check_totals(connection: sa.Connection, tenant: TenantId, money: _Money) ->
     owed = connection.execute(
         sa.select(sa.func.sum(lease.c.cost_uusd)).where(lease.c.tenant_id == tenant)
     ).scalar_one()
+    asked = connection.execute(
+        sa.select(sa.func.sum(bill.c.amount_uusd)).where(bill.c.tenant_id == tenant)
+    ).scalar_one()
+    credited = money.provider + money.supplier
     sums = {
         "stages, overhead and storage": money.posted + money.overhead + money.storage,
-        "leases and storage": int(owed or 0) + money.storage,
+        "leases, bills and storage": int(owed or 0) + int(asked or 0) + money.storage,
     }
     for name, amount in sums.items():
-        if amount != money.provider:
+        if amount != credited:
             yield Finding(
                 rule="totals",
                 row=name,
-                wanted=f"{as_usd(money.provider)}, as credited to providers",
+                wanted=f"{as_usd(credited)}, as credited to providers and suppliers",
                 found=as_usd(amount),
             )

@@ -63,11 +63,11 @@ def _check_lease(row: _LeaseRow) -> Iterator[Finding]:
             found=f"{row.in_classes} us in its classes, {row.device_time} us in the journal",
         )
     if row.nusd_per_s is None:
-        if int(row.money):
+        if int(row.money) - int(row.posted) - int(row.billed) or row.posted != row.billed_to_job:
             yield Finding(
                 rule="unpriced",
                 row=f"lease {row.id}",
-                wanted="no money moved",
+                wanted="no money moved but for bills",
                 found=as_usd(int(row.money)),
             )
         return
@@ -85,11 +85,12 @@ def _check_cost(row: _LeaseRow, *, nusd_per_s: int) -> Iterator[Finding]:
             found=f"{as_usd(row.cost_uusd)}, of which the job paid {as_usd(paid)} "
             f"and overhead {as_usd(overhead)}",
         )
-    if paid != int(row.posted):
+    passed_on = paid + int(row.billed_to_job)
+    if passed_on != int(row.posted):
         yield Finding(
             rule="lease_cost",
             row=f"lease {row.id}",
-            wanted=f"{as_usd(paid)} posted, as the provider was paid for the job",
+            wanted=f"{as_usd(passed_on)} posted, as was paid on for the job",
             found=as_usd(int(row.posted)),
         )
     theirs = 0 if row.charge_key is None else int(row.in_their_classes)
@@ -193,6 +194,7 @@ def _leases_with_sums(tenant: TenantId) -> sa.Select[tuple[object, ...]]:
 def _transfers_by_lease(tenant: TenantId) -> sa.Subquery:
     owner = lease.alias("owner")
     is_provider = _CREDIT.c.code == sa.literal(journal.provider("")) + owner.c.device_class
+    is_supplier = _CREDIT.c.code.startswith(journal.supplier(""))
     is_device = _CREDIT.c.code == sa.literal(journal.device("")) + owner.c.device_class
 
     def total(*conditions: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
@@ -207,6 +209,8 @@ def _transfers_by_lease(tenant: TenantId) -> sa.Subquery:
             total(transfer.c.kind == Kind.POST).label("posted"),
             total(_DEBIT.c.code == journal.WORK, is_provider).label("paid_by_job"),
             total(_DEBIT.c.code == journal.OVERHEAD, is_provider).label("paid_by_us"),
+            total(is_supplier).label("billed"),
+            total(_DEBIT.c.code == journal.WORK, is_supplier).label("billed_to_job"),
         )
         .join(owner, owner.c.id == transfer.c.lease_id)
         .join(_DEBIT, _DEBIT.c.id == transfer.c.debit_account)

@@ -37,6 +37,11 @@ def provider(device_class: str) -> str:
     return f"provider:{device_class}"
 
 
+def supplier(name: str) -> str:
+    """Return the code of the account of somebody who bills us for work."""
+    return f"supplier:{name}"
+
+
 def time_of(time_class: TimeClass) -> str:
     """Return the code of the account that counts the time of a class."""
     return f"time:{time_class.value}"

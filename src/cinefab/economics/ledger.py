@@ -7,15 +7,19 @@ result that it paid for. Each move may be sent twice and happens once.
     post      posted   Dr spend          Cr work            against the reservation
               direct   Dr work           Cr provider:<device class>
     void      released Dr spend          Cr work
+              direct   Dr work           Cr supplier:<name>           what somebody else asks
     ours      direct   Dr overhead       Cr provider:<device class>
+              direct   Dr overhead       Cr supplier:<name>
     time      direct   Dr time:<class>   Cr device:<device class>
 
-A customer pays for a lease's time except what broke, was thrown away or was lost (`OURS`).
+A customer pays for a lease's time except what broke, was thrown away or was lost (`OURS`), and for
+what somebody else asks in the same way. A bill that nobody knows the amount of moves no money and
+makes what it was for cost an unknown amount.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Final
 
@@ -23,14 +27,15 @@ import sqlalchemy as sa
 
 from cinefab.core.errors import BudgetTooSmall
 from cinefab.core.ids import JobId, LeaseId, TenantId
-from cinefab.core.stage import Charge, TimeClass
+from cinefab.core.stage import Bill, Charge, TimeClass
 from cinefab.core.units import DeviceUs, Uusd, price_of
 from cinefab.economics import journal, leases, reservations
+from cinefab.economics.bills import bill_entries, bills_of, record_bills
 from cinefab.economics.errors import JobClosed, KeyReused
 from cinefab.economics.findings import as_usd
 from cinefab.economics.leases import OpenLease
 from cinefab.economics.reservations import Reservation
-from cinefab.economics.tables import Kind, Unit, account, transfer
+from cinefab.economics.tables import Kind, Unit, account, bill, transfer
 from cinefab.economics.tables import lease as lease_table
 
 OURS: Final = frozenset({TimeClass.SCRAP, TimeClass.PREEMPT_WASTE, TimeClass.DOWN})
@@ -80,10 +85,12 @@ def post_charge(
     overrun: Overrun,
     now_us: int,
 ) -> Uusd | None:
-    """Close a stage's lease and charge it; return what the job pays, None where unpriced.
+    """Close a stage's lease and charge it with its bills; return what the job pays.
 
-    A stage is charged once: posting it again returns what was recorded and writes nothing. If it
-    was run again on another lease, the job still pays once, and that lease's time is absorbed.
+    None where the device is unpriced or a bill's amount is unknown; what is known is paid. A stage
+    is charged once: posting it again returns what was recorded and writes nothing. If it was run
+    again on another lease, the job still pays once; that lease's time is absorbed, and so are its
+    bills for work that was not billed before.
 
     Raises `LeaseClosed` when the lease was absorbed meanwhile, `JobClosed` when the job's
     reservations were all given back, `BudgetTooSmall` when an extension would pass the limit,
@@ -99,6 +106,7 @@ def post_charge(
                 tenant=tenant,
                 lease=charge.lease,
                 lost_us=charge.device_us,
+                bills=charge.bills,
                 now_us=now_us,
             )
         return _recorded_cost(connection, paid_by)
@@ -116,18 +124,34 @@ def post_charge(
         charge_key=_charge_key(job, stage),
         now_us=now_us,
     )
-    entries = _time_entries(opened, charge.by_class)
-    paid = None
-    if owed is not None:
-        theirs = {name: us for name, us in charge.by_class.items() if name not in OURS}
-        posts = _posts(
-            connection, opened, _cost(opened, theirs) or Uusd(0), overrun=overrun, now_us=now_us
-        )
-        paid = Uusd(sum(post.amount for post in posts))
-        entries += posts
-        entries += _provider_entries(opened, paid=paid, ours=owed - paid)
+    billed = record_bills(
+        connection,
+        charge.bills,
+        tenant=tenant,
+        job=job,
+        stage=stage,
+        lease=opened.id,
+        time_class=charge.billed_class,
+        now_us=now_us,
+    )
+    theirs = {name: us for name, us in charge.by_class.items() if name not in OURS}
+    for_time = _cost(opened, theirs) or 0
+    for_bills = 0
+    if charge.billed_class not in OURS:
+        for_bills = sum(each.amount_uusd or 0 for each in billed)
+    posts = _posts(connection, opened, Uusd(for_time + for_bills), overrun=overrun, now_us=now_us)
+    paid = sum(post.amount for post in posts)
+    # Of what a budget leaves, time is paid first.
+    paid_for_time = min(paid, for_time)
+    entries = [
+        *_time_entries(opened, charge.by_class),
+        *posts,
+        *_provider_entries(opened, paid=paid_for_time, ours=(owed or 0) - paid_for_time),
+        *bill_entries(billed, paid=paid - paid_for_time),
+    ]
     journal.write_entries(connection, entries, tenant=tenant, now_us=now_us)
-    return paid
+    is_known = owed is not None and all(each.amount_uusd is not None for each in billed)
+    return Uusd(paid) if is_known else None
 
 
 def void_rest(connection: sa.Connection, *, tenant: TenantId, job: JobId, now_us: int) -> Uusd:
@@ -145,14 +169,16 @@ def absorb_lost_lease(
     lease: LeaseId,
     lost_us: DeviceUs,
     now_us: int,
+    bills: Sequence[Bill] = (),
 ) -> Uusd | None:
-    """Close a lease whose work was lost: `lost_us` of waste, paid by overhead.
+    """Close a lease whose work was lost: `lost_us` of waste, and its `bills`, paid by overhead.
 
-    Return what it cost, None where unpriced. A lease that is closed already is left alone, and
-    costs nothing more: whoever came first has accounted for it.
+    Return what its time cost, None where unpriced. The time of a lease that is closed already is
+    left alone, and costs nothing more: whoever came first has accounted for it.
     """
     assert lost_us >= 0, "time is not negative"
     journal.take_gate(connection, tenant=tenant)
+    _absorb_bills(connection, bills, tenant=tenant, lease=lease, now_us=now_us)
     opened = leases.find_open_lease(connection, lease, tenant=tenant)
     if opened is None:
         return Uusd(0)
@@ -195,6 +221,34 @@ def set_spend_limit(connection: sa.Connection, *, tenant: TenantId, limit: Uusd 
         )
         .values(debit_limit=limit)
     )
+
+
+def _absorb_bills(
+    connection: sa.Connection,
+    bills: Sequence[Bill],
+    *,
+    tenant: TenantId,
+    lease: LeaseId,
+    now_us: int,
+) -> None:
+    if not bills:
+        return
+    was = connection.execute(
+        sa.select(lease_table.c.job_id, lease_table.c.stage).where(
+            lease_table.c.id == lease, lease_table.c.tenant_id == tenant
+        )
+    ).one()
+    billed = record_bills(
+        connection,
+        bills,
+        tenant=tenant,
+        job=JobId(was.job_id),
+        stage=was.stage,
+        lease=lease,
+        time_class=TimeClass.PREEMPT_WASTE,
+        now_us=now_us,
+    )
+    journal.write_entries(connection, bill_entries(billed, paid=0), tenant=tenant, now_us=now_us)
 
 
 def _posts(
@@ -292,7 +346,8 @@ def _recorded_cost(connection: sa.Connection, charged: LeaseId) -> Uusd | None:
     is_priced = connection.execute(
         sa.select(lease_table.c.cost_uusd.is_not(None)).where(lease_table.c.id == charged)
     ).scalar_one()
-    if not is_priced:
+    billed = bills_of(connection, bill.c.lease_id == charged)
+    if not is_priced or any(each.amount_uusd is None for each in billed):
         return None
     posted = connection.execute(
         sa.select(sa.func.sum(transfer.c.amount)).where(

@@ -11,13 +11,29 @@ from cinefab.core.ids import JobId, TenantId
 from cinefab.core.stage import TimeClass
 from cinefab.core.units import DeviceUs, Uusd
 from cinefab.economics import journal
+from cinefab.economics.bills import (
+    StageBill,
+    SupplierTotal,
+    bills_of_job,
+    by_lease,
+    supplier_totals,
+)
 from cinefab.economics.storage import StorageTotal, storage_total
-from cinefab.economics.tables import Kind, Unit, account, lease, lease_class, reservation, transfer
+from cinefab.economics.tables import (
+    Kind,
+    Unit,
+    account,
+    bill,
+    lease,
+    lease_class,
+    reservation,
+    transfer,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageCost:
-    """A charged stage: its lease's device time, and what the job paid (None: unpriced)."""
+    """A charged stage: its lease's device time, and what the job paid (None: unknown)."""
 
     stage: str
     device_us: DeviceUs
@@ -46,8 +62,8 @@ class JobCosts:
     """What a job cost, in the order its stages were charged.
 
     `total_uusd` is what the job paid; it is None as soon as one stage is unpriced, because a sum
-    with an unknown in it is unknown. `overhead_uusd` is what its leases cost that it did not
-    pay, lost ones included, None in the same way. `by_class` is all of its leases' time.
+    with an unknown in it is unknown. `overhead_uusd` is what its leases and bills cost that it did
+    not pay, lost ones included, None in the same way. `by_class` is all of its leases' time.
     """
 
     job: JobId
@@ -59,6 +75,7 @@ class JobCosts:
     voided_uusd: Uusd
     by_class: Mapping[TimeClass, DeviceUs]
     leases: tuple[LeaseCost, ...]
+    bills: tuple[StageBill, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +102,7 @@ class JobTotal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerReport:
-    """A tenant's account: balances, device time by class, cost by job, oldest job first.
+    """A tenant's account: balances, device time by class, cost by job and by supplier.
 
     Money is what is known, in µUSD; `unpriced_us` is the device time that it leaves out.
     """
@@ -98,6 +115,7 @@ class LedgerReport:
     overhead_uusd: Uusd
     unpriced_us: DeviceUs
     storage: StorageTotal
+    suppliers: tuple[SupplierTotal, ...]
 
 
 def job_costs(connection: sa.Connection, *, tenant: TenantId, job: JobId) -> JobCosts:
@@ -109,16 +127,24 @@ def job_costs(connection: sa.Connection, *, tenant: TenantId, job: JobId) -> Job
         .where(lease.c.tenant_id == tenant, lease.c.job_id == job, lease.c.closed_us.is_not(None))
         .order_by(lease.c.closed_us, paid.c.first, lease.c.id)
     ).all()
+    bills = bills_of_job(connection, tenant=tenant, job=job)
+    billed = by_lease(bills)
+    owed = {
+        row.id: _known_sum([row.cost_uusd, *(each.amount_uusd for each in billed.get(row.id, ()))])
+        for row in rows
+    }
     stages = tuple(
         StageCost(
             stage=row.stage,
             device_us=DeviceUs(row.device_us),
-            cost_uusd=None if row.cost_uusd is None else Uusd(int(row.paid)),
+            cost_uusd=None if owed[row.id] is None else Uusd(int(row.paid)),
         )
         for row in rows
         if row.charge_key is not None
     )
-    overhead = [None if row.cost_uusd is None else row.cost_uusd - int(row.paid) for row in rows]
+    overhead = [
+        None if (whole := owed[row.id]) is None else Uusd(whole - int(row.paid)) for row in rows
+    ]
     reserved, posted, voided = _reserved(connection, tenant, job)
     classes = _classes_by_lease(connection, tenant, job)
     return JobCosts(
@@ -142,6 +168,7 @@ def job_costs(connection: sa.Connection, *, tenant: TenantId, job: JobId) -> Job
             )
             for row in rows
         ),
+        bills=bills,
     )
 
 
@@ -160,6 +187,7 @@ def ledger_report(connection: sa.Connection, *, tenant: TenantId) -> LedgerRepor
         overhead_uusd=Uusd(overhead.debits_posted if overhead else 0),
         unpriced_us=unpriced_us,
         storage=storage_total(connection, tenant=tenant),
+        suppliers=supplier_totals(connection, tenant=tenant),
     )
 
 
@@ -246,7 +274,12 @@ def _balances(connection: sa.Connection, tenant: TenantId) -> tuple[Balance, ...
 def _jobs(connection: sa.Connection, tenant: TenantId) -> tuple[tuple[JobTotal, ...], DeviceUs]:
     paid = _posted_by_lease(tenant)
     is_unpriced = lease.c.cost_uusd.is_(None)
-    is_unknown = sa.and_(is_unpriced, lease.c.charge_key.is_not(None))
+    unknown_bills = sa.select(bill.c.lease_id).where(
+        bill.c.tenant_id == tenant, bill.c.amount_uusd.is_(None)
+    )
+    is_unknown = sa.and_(
+        sa.or_(is_unpriced, lease.c.id.in_(unknown_bills)), lease.c.charge_key.is_not(None)
+    )
     rows = connection.execute(
         sa.select(
             lease.c.job_id,

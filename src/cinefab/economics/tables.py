@@ -156,6 +156,35 @@ transfer: Final = sa.Table(
 )
 """The journal. `key` is the idempotency key: a transfer that is sent twice is written once."""
 
+bill: Final = sa.Table(
+    "bill",
+    METADATA,
+    row_id(),
+    sa.Column("tenant_id", sa.Text, nullable=False),
+    sa.Column("supplier", sa.Text, nullable=False),
+    sa.Column("reference", sa.Text, nullable=False),
+    sa.Column("job_id", sa.Text, nullable=False),
+    sa.Column("stage", sa.Text, nullable=False),
+    sa.Column("lease_id", sa.Text, sa.ForeignKey("lease.id"), nullable=False),
+    sa.Column("amount_uusd", sa.BigInteger),
+    sa.Column("basis", sa.Text, nullable=False),
+    sa.Column("time_class", sa.Text, nullable=False),
+    sa.Column("created_us", sa.BigInteger, nullable=False),
+    sa.UniqueConstraint("tenant_id", "supplier", "reference"),
+    sa.Index(None, "tenant_id", "job_id"),
+    sa.Index(None, "lease_id"),
+    sa.CheckConstraint("amount_uusd >= 0", name="not_negative"),
+    sa.CheckConstraint("basis IN ('answer', 'price-book', 'unknown')", name="basis"),
+    sa.CheckConstraint("(amount_uusd IS NULL) = (basis = 'unknown')", name="unknown_has_no_amount"),
+    sa.CheckConstraint(_one_of("time_class", TimeClass), name="time_class"),
+    sqlite_autoincrement=True,
+)
+"""What a supplier asks for one piece of work, under its own name for it (None: nobody knows).
+
+It came with the lease whose stage had the work done; `time_class` is what the work was worth. The
+same work is in here once, however often it was heard of.
+"""
+
 price: Final = sa.Table(
     "price",
     METADATA,

@@ -12,46 +12,19 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from cinefab.core.canonical import Json, Sha256, canonical_json
 from cinefab.core.errors import Cancelled
-from cinefab.core.units import Uusd
+from cinefab.core.stage import Basis, Bill
 from cinefab.media.frames import Rgb
 from cinefab.store.file_digest import file_sha256
 
-Basis = Literal["answer", "price-book", "unknown"]
+__all__ = ["ALONE", "Basis", "Bill", "ResumePoint", "Run"]
 
 _POINT: Final = "point.json"
 _STOP: Final = "stop"
 _PREVIEW: Final = "preview.jpg"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bill:
-    """What somebody else asks for a run, in µUSD; None where nobody knows, which is never zero.
-
-    `basis` says where the amount comes from: the supplier's own answer or the price book.
-    `reference` is what the supplier calls the work, as its invoice will.
-    """
-
-    amount_uusd: Uusd | None
-    basis: Basis
-    supplier: str
-    reference: str
-
-    def __post_init__(self) -> None:
-        assert (self.amount_uusd is None) == (self.basis == "unknown"), "no amount is unknown"
-        assert self.amount_uusd is None or self.amount_uusd >= 0, "nobody pays us for a run"
-
-    def as_dict(self) -> dict[str, Json]:
-        """Return it as it travels between processes."""
-        return {
-            "amount_uusd": self.amount_uusd,
-            "basis": self.basis,
-            "supplier": self.supplier,
-            "reference": self.reference,
-        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,3 +42,24 @@ take: Final = sa.Table(
     sqlite_autoincrement=True,
 )
 """Every model run's output with the prompt, parameters, seed and versions that led to it."""
+
+resume_point: Final = sa.Table(
+    "resume_point",
+    METADATA,
+    row_id(),
+    sa.Column("tenant_id", sa.Text, nullable=False),
+    sa.Column("job_id", sa.Text, nullable=False),
+    sa.Column("run_key", sa.Text, nullable=False),
+    sa.Column("part", sa.Text, nullable=False),
+    sa.Column("point", sa.Text, nullable=False),
+    sa.Column("files", sa.Text, nullable=False),
+    sa.Column("created_us", sa.BigInteger, nullable=False),
+    sa.Column("ended_us", sa.BigInteger),
+    sa.Index(None, "tenant_id", "run_key"),
+    sqlite_autoincrement=True,
+)
+"""What runs that are under way can go on from: `files` are blobs by name, of one part of a run.
+
+Of each part there is one row that has not ended, the newest. `ended_us` is when a newer one took
+its place, or the run's stage was committed; the row goes when a sweep takes its blobs.
+"""

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from cinefab.core.canonical import Json, Sha256, digest_of
 from cinefab.core.plan import Plan, PlannedSegment, PlannedShot
-from cinefab.core.stage import Content, Lineage, TimeClass
+from cinefab.core.stage import Bill, Content, Lineage, TimeClass
 from cinefab.engine.compute import ComputeResult
 from cinefab.generate.segments import KeptSegment, TakeFacts, record_segment, record_take
 from cinefab.jobs.effects import effects_said
@@ -212,6 +212,7 @@ def _keep(
         load_us=load_us,
         work_us=answer.worker_us - load_us,
         work_class=_worth(attempt, is_refused=refused is not None),
+        bills=tuple(Bill(**bill) for bill in value.get("run", {}).get("bills", ())),
     )
 
 

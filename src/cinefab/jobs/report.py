@@ -19,6 +19,7 @@ from cinefab.core.ids import JobId
 from cinefab.core.plan import Plan
 from cinefab.core.verdict import NeedsPerson, Passed, Refused, Verdict
 from cinefab.deliver.releases import Release, find_release
+from cinefab.economics.bills import StageBill
 from cinefab.economics.metrics import cost_per_delivered_minute_uusd, first_pass_yield
 from cinefab.economics.report import JobCosts, LeaseCost, job_costs
 from cinefab.generate.plan import plan_from_document
@@ -84,6 +85,7 @@ def build_report(shop: Workshop, job: JobId) -> dict[str, Any]:
             "references": references_of(shop, connection, brief, plan, stages),
             "stages": _stages(shop, connection, job, costs, requested_us=row.requested_us),
             "leases": [_lease(each) for each in costs.leases],
+            **({"bills": [_bill(each) for each in costs.bills]} if costs.bills else {}),
             "effects": effects_of(stages, costs),
             "attempts": attempts_of(connection, stages, costs, tenant=shop.tenant),
             **_money(costs, released),
@@ -176,6 +178,17 @@ def _lease(lease: LeaseCost) -> dict[str, Any]:
         "cost_uusd": lease.cost_uusd,
         "charged": lease.charged,
         "by_class": {str(name): us for name, us in lease.by_class.items()},
+    }
+
+
+def _bill(bill: StageBill) -> dict[str, Any]:
+    return {
+        "stage": bill.stage,
+        "supplier": bill.supplier,
+        "reference": bill.reference,
+        "amount_uusd": bill.amount_uusd,
+        "basis": bill.basis,
+        "time_class": bill.time_class,
     }
 
 

@@ -20,7 +20,7 @@ from cinefab.core.brief import Brief
 from cinefab.core.canonical import Json, Sha256, canonical_json
 from cinefab.core.errors import Cancelled
 from cinefab.core.ids import JobId, LeaseId
-from cinefab.core.stage import Charge, Elapsed, TimeClass
+from cinefab.core.stage import Bill, Charge, Elapsed, TimeClass
 from cinefab.core.units import DeviceUs
 from cinefab.economics.leases import open_lease
 from cinefab.economics.ledger import Overrun, absorb_lost_lease
@@ -75,6 +75,7 @@ class StageOutput:
     `load_us` of the time went into getting ready, `work_us` into the work; what is left of the
     lease went into getting a process ready too. None means that all but `load_us` was work.
     `work_class` says what the work was worth: whoever threw it away, or did it again, says so.
+    `bills` are what somebody else asks for it.
     """
 
     assets: tuple[NewAsset, ...]
@@ -83,6 +84,7 @@ class StageOutput:
     load_us: int = 0
     work_us: int | None = None
     work_class: TimeClass = TimeClass.GOOD
+    bills: tuple[Bill, ...] = ()
 
 
 def stage_name(name: str, *, revision: int) -> str:
@@ -125,8 +127,10 @@ async def run_stage(shop: Workshop, order: Order, name: str, body: StageBody) ->
         clock = shop.recorder.clock
         started_us, began_us = clock.now_us(), clock.elapsed_us()
         lease = await asyncio.to_thread(_open, shop, order, ref)
+        bills: tuple[Bill, ...] = ()
         try:
             output = await body()
+            bills = output.bills
             took_us = clock.elapsed_us() - began_us
             charge = _charge(lease, took_us, output)
             took = Elapsed(started_us=started_us, took_us=took_us)
@@ -134,7 +138,7 @@ async def run_stage(shop: Workshop, order: Order, name: str, body: StageBody) ->
         except BaseException:
             lost_us = DeviceUs(clock.elapsed_us() - began_us)
             # Cancellation must not cut short what keeps the books right.
-            await asyncio.shield(asyncio.to_thread(_give_up, shop, lease, lost_us))
+            await asyncio.shield(asyncio.to_thread(_give_up, shop, lease, lost_us, bills))
             raise
     shop.tell(Progress(job=job, stage=name, done=1.0))
     return committed
@@ -168,7 +172,13 @@ def _charge(lease: LeaseId, took_us: int, output: StageOutput) -> Charge:
         output.work_class: DeviceUs(work_us),
     }
     by_class = {kind: length for kind, length in parts.items() if length > 0}
-    return Charge(lease=lease, device_class=CPU, by_class=by_class)
+    return Charge(
+        lease=lease,
+        device_class=CPU,
+        by_class=by_class,
+        bills=output.bills,
+        billed_class=output.work_class,
+    )
 
 
 def _commit(
@@ -189,6 +199,7 @@ def _commit(
         "digests": [asset.content.digest for asset in output.assets],
         "took_us": took.took_us,
         "device_us": charge.device_us,
+        **({"bills": [each.as_dict() for each in charge.bills]} if charge.bills else {}),
     }
     return commit_stage(
         shop.recorder,
@@ -210,13 +221,14 @@ def _blobs_of(made: tuple[Asset, ...]) -> set[Sha256]:
     return {asset.sha256 for asset in made} | {Sha256(digest) for each in named for digest in each}
 
 
-def _give_up(shop: Workshop, lease: LeaseId, lost_us: DeviceUs) -> None:
+def _give_up(shop: Workshop, lease: LeaseId, lost_us: DeviceUs, bills: tuple[Bill, ...]) -> None:
     with shop.recorder.db.write() as connection:
         absorb_lost_lease(
             connection,
             tenant=shop.tenant,
             lease=lease,
             lost_us=lost_us,
+            bills=bills,
             now_us=shop.recorder.clock.now_us(),
         )
 

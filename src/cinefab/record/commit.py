@@ -54,7 +54,7 @@ def sibling(position: int) -> AssetId:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommittedStage:
-    """A stage that is finished for good; `cost_uusd` is None where the device has no price."""
+    """A stage that is finished for good; `cost_uusd` is None where a price is unknown."""
 
     name: str
     assets: tuple[AssetId, ...]
@@ -93,7 +93,7 @@ def commit_stage(
 
     If the stage was committed before, by this process or by another that worked on the same job,
     nothing is stored again: the time that was spent goes into the ledger as waste that nobody is
-    charged for, and the first result is returned.
+    charged for, with bills for work that was not billed before, and the first result is returned.
     """
     assert assets, f"{ref.name}: a stage that makes nothing has nothing to commit"
     now_us = recorder.clock.now_us()
@@ -108,6 +108,7 @@ def commit_stage(
                 tenant=ref.tenant,
                 lease=charged.lease,
                 lost_us=charged.device_us,
+                bills=charged.bills,
                 now_us=now_us,
             )
             return known

@@ -1,4 +1,4 @@
--- revision 0008
+-- revision 0009
 CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
@@ -434,4 +434,37 @@ CREATE TABLE publication (
 	published_us BIGINT NOT NULL, 
 	CONSTRAINT uq_publication_tenant_id_job_id_place UNIQUE (tenant_id, job_id, place)
 );
-INSERT INTO alembic_version (version_num) VALUES ('0008');
+CREATE TABLE resume_point (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	tenant_id TEXT NOT NULL, 
+	job_id TEXT NOT NULL, 
+	run_key TEXT NOT NULL, 
+	part TEXT NOT NULL, 
+	point TEXT NOT NULL, 
+	files TEXT NOT NULL, 
+	created_us BIGINT NOT NULL, 
+	ended_us BIGINT
+);
+CREATE INDEX ix_resume_point_tenant_id_resume_point_run_key ON resume_point (tenant_id, run_key);
+CREATE TABLE bill (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	tenant_id TEXT NOT NULL, 
+	supplier TEXT NOT NULL, 
+	reference TEXT NOT NULL, 
+	job_id TEXT NOT NULL, 
+	stage TEXT NOT NULL, 
+	lease_id TEXT NOT NULL, 
+	amount_uusd BIGINT, 
+	basis TEXT NOT NULL, 
+	time_class TEXT NOT NULL, 
+	created_us BIGINT NOT NULL, 
+	CONSTRAINT ck_bill_unknown_has_no_amount CHECK ((amount_uusd IS NULL) = (basis = 'unknown')), 
+	CONSTRAINT ck_bill_basis CHECK (basis IN ('answer', 'price-book', 'unknown')), 
+	CONSTRAINT ck_bill_time_class CHECK (time_class IN ('down', 'idle', 'load', 'good', 'rework', 'scrap', 'spec_waste', 'preempt_waste', 'degraded')), 
+	CONSTRAINT ck_bill_not_negative CHECK (amount_uusd >= 0), 
+	CONSTRAINT fk_bill_lease_id_lease FOREIGN KEY(lease_id) REFERENCES lease (id), 
+	CONSTRAINT uq_bill_tenant_id_supplier_reference UNIQUE (tenant_id, supplier, reference)
+);
+CREATE INDEX ix_bill_lease_id ON bill (lease_id);
+CREATE INDEX ix_bill_tenant_id_bill_job_id ON bill (tenant_id, job_id);
+INSERT INTO alembic_version (version_num) VALUES ('0009');
