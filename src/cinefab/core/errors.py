@@ -4,6 +4,10 @@
     ├── BriefInvalid            the brief cannot be made as it is written
     │   └── ReferenceRefused    a reference is missing, forbidden, private, broken or hostile
     ├── BudgetTooSmall          the work would cost more than may be spent
+    ├── QuotaExceeded           a tenant asked for more at once than it may have
+    ├── RequestInvalid          something that was asked of the studio cannot be as it is written
+    ├── NotAuthenticated        nobody known asks: no key, or one that is wrong, over or revoked
+    ├── Forbidden               who asks is known, and may not do this
     ├── RefusedByReview         a check failed and no refinement is worth its price
     ├── NothingToDecide         no person is asked, any more or at all, or not in this way
     ├── Cancelled               somebody asked for the work to stop
@@ -72,6 +76,42 @@ class ReferenceRefused(BriefInvalid):
 
 class BudgetTooSmall(CinefabError):
     """The work would cost more than its budget, or nobody can say what it would cost."""
+
+
+class QuotaExceeded(CinefabError):
+    """A tenant asked for more at once than it may have; `retry_after_s` is None if waiting is vain."""
+
+    def __init__(
+        self, *, attempted: str, found: str, remedy: str, retry_after_s: float | None
+    ) -> None:
+        super().__init__(attempted=attempted, found=found, remedy=remedy)
+        self.retry_after_s = retry_after_s
+
+
+class RequestInvalid(CinefabError):
+    """Something that was asked of the studio cannot be as it is written; `field` says where."""
+
+    def __init__(self, *, attempted: str, field: str, found: str, remedy: str) -> None:
+        super().__init__(attempted=attempted, found=f"{field}: {found}", remedy=remedy)
+        self.field = field
+
+    def as_dict(self) -> dict[str, str]:
+        """Return the report with the path to the place."""
+        return {**super().as_dict(), "field": self.field}
+
+
+class NotAuthenticated(CinefabError):
+    """Nobody known asks: there is no key or sign-in, or it is wrong, over or revoked."""
+
+
+class Forbidden(CinefabError):
+    """Who asks is known, and may not do this; `policies` are the ids of those that decided."""
+
+    def __init__(
+        self, *, attempted: str, found: str, remedy: str, policies: tuple[str, ...]
+    ) -> None:
+        super().__init__(attempted=attempted, found=found, remedy=remedy)
+        self.policies = policies
 
 
 class RefusedByReview(CinefabError):

@@ -18,6 +18,8 @@ JobId = NewType("JobId", str)
 AssetId = NewType("AssetId", str)
 LeaseId = NewType("LeaseId", str)
 WorkerId = NewType("WorkerId", str)
+KeyId = NewType("KeyId", str)
+SignInId = NewType("SignInId", str)
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32
 _RANDOM_BITS = 80

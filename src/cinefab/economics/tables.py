@@ -84,6 +84,41 @@ reservation: Final = sa.Table(
 )
 """Money set aside for a job, in µUSD: what of it was posted, what given back, and when it ended."""
 
+spender: Final = sa.Table(
+    "spender",
+    METADATA,
+    sa.Column("tenant_id", sa.Text, primary_key=True),
+    sa.Column("job_id", sa.Text, primary_key=True),
+    sa.Column("scope", sa.Text, primary_key=True),
+    sa.Column("subject", sa.Text, primary_key=True),
+    sa.Index(None, "tenant_id", "scope", "subject"),
+    sa.CheckConstraint("scope IN ('key', 'label')", name="scope"),
+)
+"""Whose money a job spends beside its tenant's: the key that ordered it, and each of its labels."""
+
+budget: Final = sa.Table(
+    "budget",
+    METADATA,
+    row_id(),
+    sa.Column("tenant_id", sa.Text, nullable=False),
+    sa.Column("scope", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("period", sa.Text, nullable=False),
+    sa.Column("limit_uusd", sa.BigInteger, nullable=False),
+    sa.Column("since_us", sa.BigInteger, nullable=False),
+    sa.Column("used_uusd", sa.BigInteger, nullable=False),
+    sa.Column("created_us", sa.BigInteger, nullable=False),
+    sa.UniqueConstraint("tenant_id", "scope", "subject", "period"),
+    sa.CheckConstraint("scope IN ('tenant', 'key', 'label')", name="scope"),
+    sa.CheckConstraint("period IN ('total', 'month')", name="period"),
+    sa.CheckConstraint("limit_uusd >= 0 AND used_uusd >= 0", name="not_negative"),
+    sqlite_autoincrement=True,
+)
+"""The most that a tenant, a key or a label may have reserved and spent, in all or in a month.
+
+`used_uusd` is kept beside the journal: what reservations made since `since_us` hold or have posted.
+"""
+
 lease: Final = sa.Table(
     "lease",
     METADATA,

@@ -41,6 +41,7 @@ job: Final = sa.Table(
     sa.Column("written", sa.Text),
     sa.Column("template", sa.Text),
     sa.Index(None, "tenant_id", "brief_id"),
+    sa.Index(None, "tenant_id", "status"),
     sqlite_autoincrement=True,
 )
 """Durable runs of briefs; `out` is the folder that the film was ordered into.

@@ -1,4 +1,4 @@
--- revision 0009
+-- revision 0010
 CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
@@ -467,4 +467,92 @@ CREATE TABLE bill (
 );
 CREATE INDEX ix_bill_lease_id ON bill (lease_id);
 CREATE INDEX ix_bill_tenant_id_bill_job_id ON bill (tenant_id, job_id);
-INSERT INTO alembic_version (version_num) VALUES ('0009');
+CREATE TABLE budget (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	tenant_id TEXT NOT NULL, 
+	scope TEXT NOT NULL, 
+	subject TEXT NOT NULL, 
+	period TEXT NOT NULL, 
+	limit_uusd BIGINT NOT NULL, 
+	since_us BIGINT NOT NULL, 
+	used_uusd BIGINT NOT NULL, 
+	created_us BIGINT NOT NULL, 
+	CONSTRAINT ck_budget_period CHECK (period IN ('total', 'month')), 
+	CONSTRAINT ck_budget_scope CHECK (scope IN ('tenant', 'key', 'label')), 
+	CONSTRAINT ck_budget_not_negative CHECK (limit_uusd >= 0 AND used_uusd >= 0), 
+	CONSTRAINT uq_budget_tenant_id_scope_subject_period UNIQUE (tenant_id, scope, subject, period)
+);
+CREATE TABLE spender (
+	tenant_id TEXT NOT NULL, 
+	job_id TEXT NOT NULL, 
+	scope TEXT NOT NULL, 
+	subject TEXT NOT NULL, 
+	CONSTRAINT pk_spender PRIMARY KEY (tenant_id, job_id, scope, subject), 
+	CONSTRAINT ck_spender_scope CHECK (scope IN ('key', 'label'))
+);
+CREATE INDEX ix_spender_tenant_id_spender_scope_spender_subject ON spender (tenant_id, scope, subject);
+CREATE TABLE owner_link (
+	id TEXT NOT NULL, 
+	tenant_id TEXT NOT NULL, 
+	secret_hash TEXT NOT NULL, 
+	created_us BIGINT NOT NULL, 
+	expires_us BIGINT NOT NULL, 
+	used_us BIGINT, 
+	CONSTRAINT pk_owner_link PRIMARY KEY (id), 
+	CONSTRAINT fk_owner_link_tenant_id_tenant FOREIGN KEY(tenant_id) REFERENCES tenant (id)
+);
+CREATE INDEX ix_owner_link_tenant_id ON owner_link (tenant_id);
+CREATE TABLE quota (
+	tenant_id TEXT NOT NULL, 
+	jobs_in_flight INTEGER, 
+	requests_per_minute INTEGER, 
+	upload_bytes BIGINT, 
+	CONSTRAINT pk_quota PRIMARY KEY (tenant_id), 
+	CONSTRAINT ck_quota_not_negative CHECK (jobs_in_flight >= 0 AND requests_per_minute > 0 AND upload_bytes >= 0), 
+	CONSTRAINT fk_quota_tenant_id_tenant FOREIGN KEY(tenant_id) REFERENCES tenant (id)
+);
+CREATE TABLE api_key (
+	id TEXT NOT NULL, 
+	tenant_id TEXT NOT NULL, 
+	principal_id TEXT NOT NULL, 
+	name TEXT NOT NULL, 
+	secret_hash TEXT NOT NULL, 
+	scopes TEXT NOT NULL, 
+	labels TEXT NOT NULL, 
+	created_us BIGINT NOT NULL, 
+	expires_us BIGINT, 
+	revoked_us BIGINT, 
+	used_us BIGINT, 
+	rotated_from TEXT, 
+	CONSTRAINT pk_api_key PRIMARY KEY (id), 
+	CONSTRAINT fk_api_key_principal_id_principal FOREIGN KEY(principal_id) REFERENCES principal (id), 
+	CONSTRAINT fk_api_key_tenant_id_tenant FOREIGN KEY(tenant_id) REFERENCES tenant (id)
+);
+CREATE INDEX ix_api_key_tenant_id ON api_key (tenant_id);
+CREATE TABLE role_binding (
+	tenant_id TEXT NOT NULL, 
+	principal_id TEXT NOT NULL, 
+	role TEXT NOT NULL, 
+	created_us BIGINT NOT NULL, 
+	CONSTRAINT pk_role_binding PRIMARY KEY (principal_id, role), 
+	CONSTRAINT fk_role_binding_principal_id_principal FOREIGN KEY(principal_id) REFERENCES principal (id), 
+	CONSTRAINT fk_role_binding_tenant_id_tenant FOREIGN KEY(tenant_id) REFERENCES tenant (id)
+);
+CREATE INDEX ix_role_binding_tenant_id ON role_binding (tenant_id);
+CREATE TABLE sign_in (
+	id TEXT NOT NULL, 
+	tenant_id TEXT NOT NULL, 
+	principal_id TEXT NOT NULL, 
+	secret_hash TEXT NOT NULL, 
+	csrf_secret TEXT NOT NULL, 
+	opened_us BIGINT NOT NULL, 
+	expires_us BIGINT NOT NULL, 
+	closed_us BIGINT, 
+	CONSTRAINT pk_sign_in PRIMARY KEY (id), 
+	CONSTRAINT fk_sign_in_principal_id_principal FOREIGN KEY(principal_id) REFERENCES principal (id), 
+	CONSTRAINT fk_sign_in_tenant_id_tenant FOREIGN KEY(tenant_id) REFERENCES tenant (id)
+);
+CREATE INDEX ix_sign_in_tenant_id_sign_in_principal_id ON sign_in (tenant_id, principal_id);
+CREATE INDEX ix_job_tenant_id_job_status ON job (tenant_id, status);
+CREATE INDEX ix_principal_tenant_id ON principal (tenant_id);
+INSERT INTO alembic_version (version_num) VALUES ('0010');
