@@ -147,6 +147,16 @@ class Settings(BaseModel):
         "", description="What a gigabyte kept for 30 days costs; empty: unpriced."
     )
 
+    policies: str = Field(
+        "",
+        description="Folder of *.cedar files that add to who may do what; empty: in the home folder.",
+    )
+
+    @property
+    def policies_folder(self) -> Path:
+        """The folder of the policies that were added, which need not be there."""
+        return Path(self.policies) if self.policies else self.home / "policies"
+
     @property
     def kept_days(self) -> Mapping[str, int]:
         """The days of each class that expires at all."""
