@@ -82,6 +82,29 @@ NODES: dict[str, tuple[dict[str, Any], list[str], bool]] = {
         ["LATENT"],
         False,
     ),
+    "EmptyImage": (
+        {
+            "width": [INT, {"default": 512, "min": 1, "max": 16384, "step": 1}],
+            "height": [INT, {"default": 512, "min": 1, "max": 16384, "step": 1}],
+            "batch_size": [INT, {"default": 1, "min": 1, "max": 4096}],
+            "color": [
+                INT,
+                {"default": 0, "min": 0, "max": 16777215, "step": 1, "display": "color"},
+            ],
+        },
+        ["IMAGE"],
+        False,
+    ),
+    "ShowsSteps": (
+        {"image": ["IMAGE"], "steps": [INT, {"default": 4, "min": 1, "max": 100}]},
+        ["IMAGE"],
+        False,
+    ),
+    "RaisesValue": (
+        {"image": ["IMAGE"], "text": ["STRING", {"default": ""}]},
+        ["IMAGE"],
+        False,
+    ),
     "VAEDecode": ({"samples": ["LATENT"], "vae": ["VAE"]}, ["IMAGE"], False),
     "VAEEncode": ({"pixels": ["IMAGE"], "vae": ["VAE"]}, ["LATENT"], False),
     "LoadImage": ({"image": [["example.png"], {"image_upload": True}]}, ["IMAGE", "MASK"], False),
@@ -256,6 +279,7 @@ class ComfyuiStub:
         extra = dict(body.get("extra_data", {}))
         if "client_id" in body:
             extra["client_id"] = body["client_id"]
+        extra["create_time"] = int(time.time() * 1000)
         with self._wake:
             number, self._number = self._number, self._number + 1
             prompt = Prompt(
@@ -370,7 +394,15 @@ class ComfyuiStub:
                         "completed": success,
                         "messages": messages,
                     },
-                    "meta": {},
+                    "meta": {
+                        node: {
+                            "node_id": node,
+                            "display_node": node,
+                            "parent_node": None,
+                            "real_node_id": node,
+                        }
+                        for node in outputs
+                    },
                 }
             self._status()
             self._tell(prompt, "executing", {"node": None})
@@ -390,13 +422,16 @@ class ComfyuiStub:
         cached = [node for node in order if keys[node] in self._cache]
         add("execution_cached", {"nodes": cached})
         outputs = {node: self._ui[keys[node]] for node in cached if keys[node] in self._ui}
-        done: list[str] = list(cached)
+        for node, output in outputs.items():
+            self._tell(prompt, "executed", {"node": node, "display_node": node, "output": output})
+        done: list[str] = []
         for node in order:
             if node in cached:
                 continue
             kind = prompt.nodes[node]["class_type"]
             try:
                 self._check_interrupt()
+                self._tell_state(prompt, node, "running")
                 self._tell(prompt, "executing", {"node": node, "display_node": node})
                 if kind in self.raises:
                     raise NodeRaised(*self.raises[kind])
@@ -417,13 +452,17 @@ class ComfyuiStub:
                         "exception_message": f"{error}\n",
                         "exception_type": error.raised,
                         "traceback": ["  File …"],
-                        "current_inputs": {},
-                        "current_outputs": done,
+                        "current_inputs": {
+                            name: [str(value)]
+                            for name, value in prompt.nodes[node]["inputs"].items()
+                        },
+                        "current_outputs": cached + done,
                     },
                 )
                 return outputs, messages, False
             self._cache[keys[node]] = node
             done.append(node)
+            self._tell_state(prompt, node, "finished", 1.0)
             if keys[node] in self._ui:
                 outputs[node] = self._ui[keys[node]]
                 self._tell(
@@ -459,12 +498,28 @@ class ComfyuiStub:
                 base = of("pixels")
                 size = (base.shape[2], base.shape[1])
                 return {"size": size, "frames": 1, "base": base.reshape(-1, 3).mean(axis=0)}
+            case "EmptyImage":
+                colour = [of("color") >> shift & 255 for shift in (16, 8, 0)]
+                shape = (of("batch_size"), of("height"), of("width"), 3)
+                return np.broadcast_to(np.array(colour, np.uint8), shape)
+            case "ShowsSteps":
+                self._stepped(prompt, node, of("steps"), np.zeros((48, 64, 3), np.uint8))
+                return self._gave(node, kind, of, keys)
             case "KSampler":
                 return self._sampled(prompt, node, of)
             case "VAEDecode":
                 return _drawn(of("samples"))
+            case _:
+                return self._gave(node, kind, of, keys)
+
+    def _gave(self, node: str, kind: str, of: Any, keys: dict[str, str]) -> Any:
+        match kind:
             case "CreateVideo":
                 return (of("images"), Fraction(of("fps")).limit_denominator(1001))
+            case "ShowsSteps":
+                return of("image")
+            case "RaisesValue":
+                raise NodeRaised("ValueError", f"text cannot be said: {of('text')}")
             case "SaveImage" | "PreviewImage":
                 self._ui[keys[node]] = {"images": self._saved_pictures(of, kind)}
             case "SaveVideo":
@@ -476,20 +531,37 @@ class ComfyuiStub:
         latent = of("latent_image")
         text = f"{of('positive')}|{of('negative')}|{of('seed')}|{of('cfg')}|{steps}"
         digest = hashlib.sha256(text.encode()).digest()
+        preview = _drawn({**latent, "size": (64, 48), "frames": 1, "digest": digest})[0]
+        self._stepped(prompt, node, steps, preview)
+        return {**latent, "digest": digest}
+
+    def _stepped(self, prompt: Prompt, node: str, steps: int, preview: Any) -> None:
         for step in range(1, steps + 1):
             time.sleep(self.step_s)
             self._check_interrupt()
+            self._tell_state(prompt, node, "running", float(step), float(steps))
             self._tell(
                 prompt,
                 "progress",
                 {"value": step, "max": steps, "prompt_id": prompt.id, "node": node},
             )
-            state = {"value": step, "max": steps, "state": "running", "node_id": node}
-            self._tell(prompt, "progress_state", {"nodes": {node: state}})
             if prompt.extra.get("preview_method") not in (None, "none"):
-                preview = _drawn({**latent, "size": (64, 48), "frames": 1, "digest": digest})[0]
                 self._tell_bytes(prompt, struct.pack(">II", 1, 1) + _encoded(".jpg", preview))
-        return {**latent, "digest": digest}
+
+    def _tell_state(
+        self, prompt: Prompt, node: str, state: str, value: float = 0.0, of: float = 1.0
+    ) -> None:
+        told = {
+            "value": value,
+            "max": of,
+            "state": state,
+            "node_id": node,
+            "prompt_id": prompt.id,
+            "display_node_id": node,
+            "parent_node_id": None,
+            "real_node_id": node,
+        }
+        self._tell(prompt, "progress_state", {"nodes": {node: told}})
 
     def _saved_pictures(self, of: Any, kind: str) -> list[dict[str, str]]:
         prefix = of("filename_prefix") if kind == "SaveImage" else "ComfyUI_temp_x"

@@ -12,6 +12,8 @@ from cinefab.media.frames import Rgb
 
 _PREVIEW_EVERY_S: Final = 5.0
 _STEPS_MAX: Final = 1000
+_STEPS_OF_NODE: Final = 20
+"""What a node is worth where no node says how many steps it takes."""
 
 
 class Following:
@@ -20,7 +22,7 @@ class Following:
     def __init__(self, workflow: Workflow, output: str, run: Run, *, clock: Clock) -> None:
         self._run = run
         self._clock = clock
-        self._weights = {node: _weight(workflow, node) for node in workflow.above(output)}
+        self._weights = _weights(workflow, output)
         self._of = sum(self._weights.values())
         self._shares: dict[str, float] = {}
         self._told = -1
@@ -70,6 +72,21 @@ class Following:
         self._next_preview_us = self._clock.elapsed_us() + round(_PREVIEW_EVERY_S * 1_000_000)
 
 
-def _weight(workflow: Workflow, node: str) -> int:
-    steps = workflow.literal(Place(node, "steps"))
-    return steps if isinstance(steps, int) and 1 < steps <= _STEPS_MAX else 1
+def _weights(workflow: Workflow, output: str) -> dict[str, int]:
+    """Return how many steps each node is worth: those that a sampler takes, else one."""
+    nodes = workflow.above(output)
+    weights = dict.fromkeys(nodes, 1)
+    for node in nodes:
+        steps = workflow.literal(Place(node, "steps"))
+        if isinstance(steps, int) and 1 < steps <= _STEPS_MAX:
+            # A scheduler names the steps, and the sampler that it is linked to takes them.
+            takers = [node, *(n for n in nodes if node in _sources(workflow, n))]
+            sampler = next((n for n in takers if "Sampler" in workflow.nodes[n].kind), node)
+            weights[sampler] = max(weights[sampler], steps)
+    if max(weights.values()) == 1:
+        return dict.fromkeys(nodes, _STEPS_OF_NODE)
+    return weights
+
+
+def _sources(workflow: Workflow, node: str) -> set[str]:
+    return {other for _, other, _ in workflow.nodes[node].linked()}

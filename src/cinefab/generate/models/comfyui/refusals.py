@@ -18,7 +18,8 @@ _OUT_OF_MEMORY: Final = ("OutOfMemory", "MemoryError", "OOM")
 _BAD_VALUES: Final = frozenset(
     {"ValueError", "TypeError", "KeyError", "IndexError", "AssertionError", "FileNotFoundError"}
 )
-_MISSING: Final = "missing_node_type"
+_MISSING: Final = frozenset({"missing_node_type", "invalid_prompt"})
+"""What an engine calls a node that it does not have; the second until 2025."""
 _CHANGE: Final = "Change the field, or choose another model."
 
 
@@ -59,7 +60,7 @@ def refused(answer: object, status: int, inputs: Mapped, *, model: str) -> Cinef
     remedy = f"Mend the workflow of models.{model}, and try it in ComfyUI itself."
     if isinstance(error, Mapping):
         why = said(f"{error.get('message', '')} {error.get('details', '')}")
-        if error.get("type") == _MISSING:
+        if error.get("type") in _MISSING:
             remedy = "Install the node's package in the engine, or take the node out."
     return ContractMismatch(
         attempted=f"have ComfyUI run the workflow of the model {model!r}",
