@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -27,6 +29,8 @@ class Stepper:
         "properties": {
             "colour": {"type": "integer", "minimum": 0, "maximum": 255},
             "api_key_env": {"type": "string"},
+            "log": {"type": "string"},
+            "pause_s": {"type": "number"},
         },
     }
     says: ClassVar[frozenset[str]] = frozenset({"deterministic", "progress", "checkpoint"})
@@ -35,6 +39,7 @@ class Stepper:
         self._name = name
         self._colour = settings["colour"]
         self._secrets = secrets
+        self._log, self._pause_s = settings.get("log"), settings.get("pause_s", 0)
 
     @property
     def card(self) -> ModelCard:
@@ -76,12 +81,17 @@ class Stepper:
         made, done = rng.random((count, 24, 40, 3)), 0
         point = run.kept()
         if point is not None:
+            run.note("resumed_from", point.point)
             made = np.frombuffer(point.files["made"].read_bytes()).reshape(made.shape)
             state = json.loads(point.files["state"].read_bytes())
             done, rng.bit_generator.state = state["done"], state["rng"]
         while done < steps:
             made = made * 0.5 + rng.random(made.shape) * 0.1 + 0.4 * self._colour / 255
             done += 1
+            if self._log is not None:
+                with Path(self._log).open("a") as log:
+                    log.write(f"{request.seed} {request.first_frame} {done}\n")
+            time.sleep(self._pause_s)
             state = json.dumps({"done": done, "rng": rng.bit_generator.state}).encode()
             run.keep(f"step-{done}", {"made": made.tobytes(), "state": state})
             run.progress(done, steps, preview=self._shown(made[0]))

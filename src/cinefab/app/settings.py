@@ -36,6 +36,7 @@ _RETENTION_DAYS: Final = {
     "rung": 30,
     "cut": 7,
     "preview": 7,
+    "resume": 7,
     "orphan": 7,
 }
 """How long intermediates are kept once nobody needs them, where the settings do not say."""

@@ -61,6 +61,9 @@ TASKS: Final = frozenset(
 )
 """What a model is for. One that makes pictures shows each with the shot's camera move."""
 
+SERVICE: Final = "service"
+"""The device class of what runs on somebody else's machine, and is billed by them."""
+
 AUDIO_HZ: Final = 48_000
 """Samples a second of what a `text-to-audio` model makes."""
 

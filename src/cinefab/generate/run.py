@@ -131,7 +131,7 @@ class Run:
         for other in self._folder.iterdir():
             if other.is_dir() and other.name != point:
                 shutil.rmtree(other, ignore_errors=True)
-        self._tell({"kept": point})
+        self._tell({"kept": point, "part": self._folder.name})
 
     def kept(self) -> ResumePoint | None:
         """Return the newest resume point, or None; one whose bytes are not as kept is none."""

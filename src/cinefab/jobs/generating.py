@@ -26,11 +26,12 @@ from cinefab.jobs.pieces import (
     pieces_from,
     pieces_of,
 )
-from cinefab.jobs.previewing import has_quick_look, preview
+from cinefab.jobs.previewing import has_quick_look, preview, show
 from cinefab.jobs.refining import REFUSED
+from cinefab.jobs.running import WatchedRun
 from cinefab.jobs.stages import Order, StageOutput, run_stage
 from cinefab.jobs.takes import ask_model, finish_of, prompt_of, request_for, sources_of
-from cinefab.jobs.workshop import Progress, Workshop
+from cinefab.jobs.workshop import Model, Progress, Workshop
 from cinefab.provenance.assets import Asset
 from cinefab.record.commit import NewAsset
 from cinefab.review.figures import MEASURE, ordered_document
@@ -91,7 +92,7 @@ async def _make(
     folder = shop.scratch / order.job
     frames = sum(each.frames for each in missing)
     stage = f"generate:{shot.index}"
-    argument: Json = {
+    argument: dict[str, Json] = {
         **model.address,
         "request": await request_for(shop, order, plan, shot, references, plan.size),
         "quality": plan.quality,
@@ -110,26 +111,58 @@ async def _make(
         **_judge(shop, order, plan, shot),
     }
 
+    run = _watched(shop, order, plan, shot, model, stage)
+    if run is not None:
+        await run.restore()
+        argument["run_folder"] = str(run.folder)
+
     def tell(news: Json) -> None:
         assert isinstance(news, dict), "a model's process reports objects"
-        done = min(0.99, int(str(news["frames"])) / frames)
-        shop.tell(Progress(job=order.job, stage=stage, done=done))
+        if "frames" in news:
+            done = min(0.99, int(str(news["frames"])) / frames)
+            shop.tell(Progress(job=order.job, stage=stage, done=done))
+        elif run is not None:
+            run.hear(news)
 
     estimate_s = sum(each.estimate_device_us for each in missing) / 1_000_000
-    answer = await ask_model(
+    asked = ask_model(
         shop,
         order,
         shot,
         _TAKES_TASK,
         argument,
-        affinity=f"{order.job}:{shot.index}",
+        affinity=f"{order.job}:{shot.index}" if run is None else model.affinity,
         on_progress=tell,
         timeout_s=_LIMIT_FIXED_S + _LIMIT_PER_ESTIMATE * estimate_s,
     )
+    answer = await asked if run is None else await run.follow(asked)
     value: Any = answer.value
-    return await asyncio.to_thread(
-        _keep, shop, order, plan, shot, value, references, answer, attempt
+    output = await asyncio.to_thread(
+        _keep, shop, order, plan, shot, value, references, answer, attempt, run
     )
+    if run is not None:
+        await asyncio.to_thread(run.close)
+    return output
+
+
+def _watched(
+    shop: Workshop, order: Order, plan: Plan, shot: PlannedShot, model: Model, stage: str
+) -> WatchedRun | None:
+    """Return a run that is watched, of a model that makes shots whole; others are done in no time."""
+    if "any-frame" in model.card.capabilities:
+        return None
+
+    async def show_picture(picture: Path) -> None:
+        shop.tell(Progress(job=order.job, stage=stage, done=run.done, preview=picture))
+        if shot.index == 0 and not run.has_shown:
+            run.has_shown = True
+            await asyncio.to_thread(show, shop, order, picture)
+
+    def done(share: float) -> None:
+        shop.tell(Progress(job=order.job, stage=stage, done=min(0.99, share)))
+
+    run = WatchedRun(shop, order, shot, model, on_done=done, on_picture=show_picture)
+    return run
 
 
 def _keep(
@@ -141,6 +174,7 @@ def _keep(
     references: Sequence[Json],
     answer: ComputeResult,
     attempt: int,
+    run: WatchedRun | None,
 ) -> StageOutput:
     refused = value.get(REFUSED)
     model = model_of(shop, order, shot)
@@ -154,6 +188,7 @@ def _keep(
             "input": shot.input,
             "shot": shot.index,
             **effects_said(shot),
+            **value.get("run", {}).get("notes", {}),
         },
     )
     assets = []
@@ -184,6 +219,8 @@ def _keep(
 
     def also(connection: sa.Connection, made: tuple[Asset, ...]) -> None:
         now_us = shop.recorder.clock.now_us()
+        if run is not None:
+            run.forget(connection)
         for part, asset in zip(value["parts"], made, strict=True):
             kept = KeptSegment(
                 key=Sha256(part["key"]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -57,22 +58,23 @@ async def preview(
     else:
         digest = Sha256(found["digest"])
 
-    def show() -> None:
-        still = shop.blobs.local_path(digest)
-        shop.target.publish(str(order.out), {"preview.jpg": still})
-        with shop.recorder.db.write() as connection:
-            connection.execute(
-                job_table.update()
-                .where(
-                    job_table.c.tenant_id == shop.tenant,
-                    job_table.c.public_id == order.job,
-                    job_table.c.first_preview_us.is_(None),
-                )
-                .values(first_preview_us=shop.recorder.clock.now_us())
-            )
-
-    await asyncio.to_thread(show)
+    await asyncio.to_thread(lambda: show(shop, order, shop.blobs.local_path(digest)))
     return {"digest": digest}
+
+
+def show(shop: Workshop, order: Order, picture: Path) -> None:
+    """Put a picture where the film will be, and note when the first one was there."""
+    shop.target.publish(str(order.out), {"preview.jpg": picture})
+    with shop.recorder.db.write() as connection:
+        connection.execute(
+            job_table.update()
+            .where(
+                job_table.c.tenant_id == shop.tenant,
+                job_table.c.public_id == order.job,
+                job_table.c.first_preview_us.is_(None),
+            )
+            .values(first_preview_us=shop.recorder.clock.now_us())
+        )
 
 
 def _requests(

@@ -26,7 +26,8 @@ from cinefab.core.clock import Clock
 from cinefab.core.ids import TenantId
 from cinefab.core.units import Uusd
 from cinefab.deliver.tables import release
-from cinefab.generate.tables import segment
+from cinefab.generate.resume import forget_points
+from cinefab.generate.tables import resume_point, segment
 from cinefab.jobs.door import blobs_in
 from cinefab.jobs.status import ENDED
 from cinefab.jobs.tables import brief as brief_table
@@ -53,6 +54,9 @@ _T = TypeVar("_T")
 
 ORPHAN: Final = "orphan"
 """A blob that no row speaks of: left by a stage that broke off before it was committed."""
+
+RESUME: Final = "resume"
+"""What a run that broke off continues from: nobody came back for it in so many days."""
 
 NEVER_EXPIRE: Final = frozenset({"original", "release"})
 """What was brought, and what left: neither goes by itself, whatever the settings say."""
@@ -122,6 +126,8 @@ def sweep(
     charged = _charge(db, nusd_per_gb_month=nusd_per_gb_month, now_us=clock.now_us())
     with db.write() as connection:
         hold_off_commits(connection)
+        if (days := retention.days.get(RESUME)) is not None:
+            forget_points(connection, before_us=clock.now_us() - days * _DAY_US)
         left = unfinished(connection)
         found = _find(connection, blobs, retention, now_us=clock.now_us())
         _condemn(connection, found, now_us=clock.now_us())
@@ -352,6 +358,9 @@ def _spoken_of(connection: sa.Connection) -> set[str]:
         for facts in connection.execute(sa.select(stage.c.facts)).scalars()
         for digest in _DIGEST.findall(facts)
     }
+    open_points = sa.select(resume_point.c.files).where(resume_point.c.ended_us.is_(None))
+    for files in connection.execute(open_points).scalars():
+        found |= set(_DIGEST.findall(files))
     for table in METADATA.sorted_tables:
         for column in table.c:
             if column.name == "digest" or column.name.endswith("_digest"):

@@ -86,11 +86,16 @@ class FoundVoice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """A piece of news about a job: which stage, which shot of it, and how much is done."""
+    """A piece of news about a job: which stage, which shot of it, and how much is done.
+
+    `preview` is a picture of what there is so far, where there is one; it may be replaced by the
+    next at any time.
+    """
 
     job: JobId
     stage: str
     done: float
+    preview: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
