@@ -12,7 +12,7 @@ from stepper import Stepper
 
 from cinefab.app.plugins import find_plugins
 from cinefab.conformance.models import PROMISES, NotPromised, Subject
-from cinefab.core.errors import ContractMismatch
+from cinefab.core.errors import BriefInvalid, ContractMismatch, Unavailable
 from cinefab.core.units import Uusd
 from cinefab.generate.run import Bill, Run
 
@@ -39,7 +39,13 @@ def test_a_model_of_steps_keeps_every_promise(promise: str, tmp_path: Path) -> N
     try:
         PROMISES[promise](stepper(Stepper, tmp_path))
     except NotPromised:
-        assert promise in ("gives-parts-as-a-whole", "is-billed-once")
+        assert promise in (
+            "gives-parts-as-a-whole",
+            "is-billed-once",
+            "hands-over-what-was-delivered",
+            "ends-what-goes-on-elsewhere",
+            "says-ahead-what-it-refuses",
+        )
 
 
 class Forgetful(Stepper):
@@ -94,6 +100,38 @@ class Greedy(Stepper):
         return super().frames(request, run)
 
 
+class Vague(Stepper):
+    """Notes a number that no record can hold."""
+
+    def frames(self, request: Any, run: Any = None, /) -> Iterator[Any]:
+        run.note("mood", 0.5)
+        return super().frames(request, run)
+
+
+class Careless(Stepper):
+    """Hands over a file that is gone by then."""
+
+    def frames(self, request: Any, run: Any = None, /) -> Iterator[Any]:
+        run.came_with(Path("gone.mp4"))
+        return super().frames(request, run)
+
+
+class Surprised(Stepper):
+    """Can end a run once."""
+
+    def cancel(self, run: Any) -> None:
+        point = run.kept()
+        if point is None:
+            raise Unavailable(attempted="end a run", found="there is none", remedy="None.")
+
+
+class Fussy(Stepper):
+    """Refuses ahead what it makes."""
+
+    def check(self, request: Any) -> None:
+        raise BriefInvalid(field="prompt", found="it is dull", remedy="Think of another.")
+
+
 @pytest.mark.parametrize(
     ("kind", "promise"),
     [
@@ -104,6 +142,10 @@ class Greedy(Stepper):
         (Stubborn, "stops-between-two-steps"),
         (Boastful, "says-what-it-is"),
         (Greedy, "is-billed-once"),
+        (Vague, "hands-over-what-was-delivered"),
+        (Careless, "hands-over-what-was-delivered"),
+        (Surprised, "ends-what-goes-on-elsewhere"),
+        (Fussy, "says-ahead-what-it-refuses"),
     ],
 )
 def test_a_broken_model_is_caught(kind: type[Stepper], promise: str, tmp_path: Path) -> None:

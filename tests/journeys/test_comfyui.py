@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,10 +66,26 @@ def test_a_film_is_made_by_a_workflow_and_reused(studio: Studio, engine: Comfyui
 def test_what_the_engine_refuses_is_said_in_the_terms_of_the_brief(
     studio: Studio, engine: ComfyuiStub
 ) -> None:
+    # The node with the negative prompt fails in its turn; the prompt's comes first.
     engine.raises["CLIPTextEncode"] = ("ValueError", "text has a word that nobody knows")
 
     done = studio.run("make", studio.brief(BRIEF), "--json")
 
     assert done.returncode != 0
-    assert "prompt" in done.stdout + done.stderr
     assert "a word that nobody knows" in done.stdout + done.stderr
+    assert re.search(
+        r"shots\[[01]\]\.prompt: ComfyUI does not take this", done.stdout + done.stderr
+    )
+    studio.check_books()
+
+
+def test_what_was_understood_of_a_workflow_is_shown(studio: Studio) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "cinefab", "models", "ls"],
+        env=studio.env,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert "guessed: prompt = 6.text; negative_prompt = 7.text" in done.stdout

@@ -41,7 +41,9 @@ def ls(*, backends: bool, as_json: bool) -> None:
         else:
             card = each.card
             capabilities = sorted(card.capabilities)
-            rows.append({"model": card.ref, "task": card.task, "capabilities": capabilities})
+            row = {"model": card.ref, "task": card.task, "capabilities": capabilities}
+            takes = card.input_schema.get("description")
+            rows.append(row if takes is None else row | {"takes": takes})
     if as_json:
         print_json(rows)
         return
@@ -50,6 +52,8 @@ def ls(*, backends: bool, as_json: bool) -> None:
             click.echo(f"{row['model']:<32} cannot be used: {row['found']} {row['remedy']}")
         else:
             click.echo(f"{row['model']:<32} {row['task']:<16} {', '.join(row['capabilities'])}")
+            if "takes" in row:
+                click.echo(f"  {row['takes']}")
 
 
 @models.command()

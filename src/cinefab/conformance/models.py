@@ -18,8 +18,8 @@ from typing import Any, Final
 import numpy as np
 
 from cinefab.core.brief import Size
-from cinefab.core.canonical import Json
-from cinefab.core.errors import BriefInvalid, Cancelled, ContractMismatch
+from cinefab.core.canonical import Json, canonical_json
+from cinefab.core.errors import BriefInvalid, Cancelled, CinefabError, ContractMismatch
 from cinefab.core.verdict import Advice
 from cinefab.generate.backend import AUDIO_HZ, CAPABILITIES, TASKS, SoundRequest, TakeRequest
 from cinefab.generate.contract import InputContract
@@ -290,6 +290,47 @@ def _is_billed_once(subject: Subject) -> None:
         raise _broken(card, "a run that is continued is billed once", found)
 
 
+def _hands_over_what_was_delivered(subject: Subject) -> None:
+    card = subject.make().card
+    run = Run(folder=_empty(subject, "delivered"))
+    _made(subject, run)
+    if not run.delivered and not run.notes:
+        raise NotPromised
+    promise = "what it says of its origin can be kept"
+    for path in run.delivered:
+        if not path.is_file() or run.folder not in path.parents:
+            raise _broken(card, promise, f"{path.name} is no file in the run's own folder")
+    try:
+        canonical_json(run.notes)
+    except TypeError as error:
+        raise _broken(card, promise, f"its notes are no JSON for lineage: {error}") from error
+
+
+def _ends_what_goes_on_elsewhere(subject: Subject) -> None:
+    card = subject.make().card
+    if getattr(subject.make(), "cancel", None) is None:
+        raise NotPromised
+    folder = _empty(subject, "cancelled")
+    _killed(subject, folder, at=1)
+    promise = "what goes on elsewhere is ended, as often as it is asked"
+    for asked in (Run(folder=folder), Run(folder=folder), Run(folder=_empty(subject, "nothing"))):
+        try:
+            subject.make().cancel(asked)
+        except CinefabError as error:
+            raise _broken(card, promise, error.found) from error
+
+
+def _says_ahead_what_it_refuses(subject: Subject) -> None:
+    card = subject.make().card
+    if subject.is_sound or getattr(subject.make(), "check", None) is None:
+        raise NotPromised
+    try:
+        _loaded(subject).check(subject.request())
+    except BriefInvalid as error:
+        found = f"it refused what it can make: {error.found}"
+        raise _broken(card, "it refuses ahead only what it cannot make", found) from error
+
+
 PROMISES: Final[Mapping[str, Callable[[Subject], None]]] = {
     "says-what-it-is": _says_what_it_is,
     "refuses-what-its-schema-does-not-have": _refuses_what_its_schema_does_not_have,
@@ -301,6 +342,9 @@ PROMISES: Final[Mapping[str, Callable[[Subject], None]]] = {
     "stops-between-two-steps": _stops_between_two_steps,
     "goes-on-where-it-was-killed": _goes_on_where_it_was_killed,
     "is-billed-once": _is_billed_once,
+    "hands-over-what-was-delivered": _hands_over_what_was_delivered,
+    "ends-what-goes-on-elsewhere": _ends_what_goes_on_elsewhere,
+    "says-ahead-what-it-refuses": _says_ahead_what_it_refuses,
 }
 """Each promise by its name; a call tries one."""
 

@@ -14,6 +14,7 @@ import hashlib
 import json
 import socket
 import struct
+import sys
 import tempfile
 import threading
 import time
@@ -211,8 +212,7 @@ class ComfyuiStub:
         class Handler(_Handler):
             engine = stub
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self._threads = [
             threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}),
@@ -776,6 +776,15 @@ class ComfyuiStub:
             if connection is not None:
                 with contextlib.suppress(OSError):
                     connection.sendall(head + content)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of clients that went away."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -178,11 +178,6 @@ class Comfyui:
             cost_us_fixed=self._settings.get("cost_us_fixed", 5_000_000),
         )
 
-    @property
-    def mapping(self) -> str:
-        """What goes into which input of which node, as a line for people."""
-        return str(self._inputs)
-
     def load(self) -> None:
         """Hold the workflow against what the engine has; raise `ContractMismatch` for what it lacks."""
         with contextlib.closing(self._engine):
@@ -308,7 +303,12 @@ class Comfyui:
         }
         if "image" in self._inputs:
             properties["references"] = {"type": "array", "minItems": 1}
-        return {"title": self._name, "type": "object", "properties": properties}
+        return {
+            "title": self._name,
+            "description": f"{self._inputs}; output: {self._output}",
+            "type": "object",
+            "properties": properties,
+        }
 
     def _places_that_are_whole(self, known: Mapping[str, Any]) -> Iterator[Place]:
         for each in self._inputs.inputs.values():
