@@ -148,6 +148,17 @@ class Settings(BaseModel):
         "", description="What a gigabyte kept for 30 days costs; empty: unpriced."
     )
 
+    quota_jobs_in_flight: int = Field(
+        0, ge=0, description="Jobs that a tenant may have waiting or running; 0: any number."
+    )
+    quota_requests_per_minute: int = Field(
+        0,
+        ge=0,
+        description="How often a tenant may ask a door in a minute; 0: as often as it likes.",
+    )
+    quota_upload_bytes: int = Field(
+        0, ge=0, description="Bytes that a tenant may have uploaded; 0: any number."
+    )
     policies: str = Field(
         "",
         description="Folder of *.cedar files that add to who may do what; empty: in the home folder.",

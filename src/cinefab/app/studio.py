@@ -69,6 +69,7 @@ from cinefab.store.blobs import Blobs
 from cinefab.store.database import Database
 from cinefab.store.migrate import migrate
 from cinefab.tenancy.local import LOCAL_PRINCIPAL, LOCAL_TENANT, record_local_tenant
+from cinefab.tenancy.quotas import Quota
 
 APPLICATION_VERSION: Final = "1"
 """Goes up when jobs that began under the release before cannot be finished by this one."""
@@ -395,6 +396,11 @@ class Studio:
             encoder=encoder_version(),
             scratch=scratch,
             tell=tell,
+            usual_quota=Quota(
+                jobs_in_flight=settings.quota_jobs_in_flight or None,
+                requests_per_minute=settings.quota_requests_per_minute or None,
+                upload_bytes=settings.quota_upload_bytes or None,
+            ),
         )
 
 

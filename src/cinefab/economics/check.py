@@ -17,6 +17,7 @@ looked up from the other side. What differs is a finding that names the row and 
     bill            a bill is paid once, whole, to its supplier, and by the job only if it should be
     stage           a stage is charged by exactly one lease
     work            nothing stays between the tenant and the provider
+    budget          what a budget has used is what its reservations hold or have posted
     storage         periods follow each other; each costs its byte-seconds and is posted once
     totals          what stages, overhead and storage cost is what providers and suppliers are owed
 """
@@ -30,7 +31,7 @@ import sqlalchemy as sa
 
 from cinefab.core.ids import JobId, TenantId
 from cinefab.core.units import DeviceUs, Uusd
-from cinefab.economics import check_bills, check_leases, check_storage, journal
+from cinefab.economics import check_bills, check_budgets, check_leases, check_storage, journal
 from cinefab.economics.findings import Finding, as_usd
 from cinefab.economics.storage import STORAGE
 from cinefab.economics.tables import Kind, Unit, account, bill, lease, reservation, transfer
@@ -88,6 +89,7 @@ def check_ledger(
         *check_leases.check(connection, tenant=tenant, ended=ended, committed=committed),
         *check_bills.check(connection, tenant=tenant),
         *check_storage.check(connection, tenant=tenant),
+        *check_budgets.check(connection, tenant=tenant),
         *_check_work(connection, tenant),
         *_check_totals(connection, tenant, money),
     )

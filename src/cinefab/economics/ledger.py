@@ -31,6 +31,7 @@ from cinefab.core.stage import Bill, Charge, TimeClass
 from cinefab.core.units import DeviceUs, Uusd, price_of
 from cinefab.economics import journal, leases, reservations
 from cinefab.economics.bills import bill_entries, bills_of, record_bills
+from cinefab.economics.budgets import give_back_to_budgets, take_from_budgets
 from cinefab.economics.errors import JobClosed, KeyReused
 from cinefab.economics.findings import as_usd
 from cinefab.economics.leases import OpenLease
@@ -61,8 +62,8 @@ def reserve(
     """Set money aside for a job, once per `key`; `amount` may be 0 for work that costs nothing.
 
     Sent again, the first reservation is returned as it is by now. Raises `KeyReused` for the
-    same key with another amount or job, and `BudgetTooSmall` over the tenant's limit, in both
-    cases having written nothing.
+    same key with another amount or job, and `BudgetTooSmall` over the tenant's limit or a budget
+    that the job comes under, in each case having written nothing.
     """
     assert amount >= 0, "a reservation is not negative"
     gate = journal.take_gate(connection, tenant=tenant)
@@ -70,6 +71,7 @@ def reserve(
     if known is not None:
         return _same_reservation(known, job=job, amount=amount)
     _check_room(gate, amount, attempted=f"reserve {as_usd(amount)} for {job}")
+    take_from_budgets(connection, tenant=tenant, job=job, amount=amount, now_us=now_us)
     return reservations.add_reservation(
         connection, tenant=tenant, job=job, amount=amount, key=key, now_us=now_us
     )
@@ -157,9 +159,10 @@ def post_charge(
 def void_rest(connection: sa.Connection, *, tenant: TenantId, job: JobId, now_us: int) -> Uusd:
     """Close every reservation of a job and return what this gave back; 0 when sent again."""
     journal.take_gate(connection, tenant=tenant)
-    return reservations.close_reservations(
-        connection, _open_ones(connection, tenant, job), tenant=tenant, now_us=now_us
-    )
+    open_ones = _open_ones(connection, tenant, job)
+    left = {one.id: one.left for one in open_ones}
+    give_back_to_budgets(connection, tenant=tenant, job=job, left=left)
+    return reservations.close_reservations(connection, open_ones, tenant=tenant, now_us=now_us)
 
 
 def absorb_lost_lease(

@@ -23,6 +23,8 @@ from cinefab.core.ids import JobId
 from cinefab.core.plan import MediaKind, Plan, PreparedReference, Versions
 from cinefab.core.units import Uusd
 from cinefab.deliver.places import Place, PlaceRefused
+from cinefab.economics.budgets import NOBODY_ELSE, Spenders, budgets_over, record_spenders
+from cinefab.economics.journal import take_gate
 from cinefab.economics.ledger import reserve
 from cinefab.generate.backend import ModelCard
 from cinefab.generate.plan import CLIPS, estimate_uusd, make_plan
@@ -42,6 +44,7 @@ from cinefab.jobs.tables import job as job_table
 from cinefab.jobs.workshop import Model, Workshop
 from cinefab.store.facts import AuditLeaf, OutboxEvent, record_event, record_leaf
 from cinefab.store.sweeping import refuse_swept
+from cinefab.tenancy.quotas import check_jobs, find_quota
 
 __all__ = ["BLOB", "Opened", "clips_card", "find_model", "open_job", "versions_of"]
 
@@ -74,13 +77,15 @@ def open_job(
     out: Path,
     requested_us: int,
     written: WrittenBrief | None = None,
+    spenders: Spenders = NOBODY_ELSE,
 ) -> Opened:
     """Check the brief, reserve its budget and write its job; or find the unfinished one.
 
     `base` is the folder that the brief's files are relative to, `out` where films are put;
     `written` is what the brief was read from, for changes later, and its template.
-    Raises `BriefInvalid`, `ReferenceRefused`, `BudgetTooSmall` or `StorageUnavailable`; none of
-    them leaves a job, a reservation or an asset behind.
+    `spenders` are who pays beside the tenant: their budgets hold, too.
+    Raises `BriefInvalid`, `ReferenceRefused`, `BudgetTooSmall`, `QuotaExceeded` or
+    `StorageUnavailable`; none of them leaves a job, a reservation or an asset behind.
     """
     model = find_model(shop, brief)
     _check_places(shop, brief)
@@ -105,11 +110,15 @@ def open_job(
         unfinished = _find_unfinished(connection, shop, brief_id)
         if unfinished is not None:
             return unfinished
+        _check_quota(connection, shop)
         job = _insert_job(
             connection, shop, brief_id, wanted, out=out, requested_us=requested_us, written=written
         )
         now_us = shop.recorder.clock.now_us()
-        if amount is not None:
+        record_spenders(connection, tenant=shop.tenant, job=job, spenders=spenders)
+        if amount is None:
+            _refuse_unpriced(connection, shop, job, wanted, now_us=now_us)
+        else:
             reserve(connection, tenant=shop.tenant, job=job, amount=amount, key=job, now_us=now_us)
         said: Json = {
             "brief": digest,
@@ -316,6 +325,36 @@ def _amount_to_reserve(shop: Workshop, brief: Brief, model: Model) -> Uusd | Non
             remedy="Raise the budget, or ask for fewer seconds, a smaller size or a preview.",
         )
     return brief.budget_uusd
+
+
+def _check_quota(connection: sa.Connection, shop: Workshop) -> None:
+    quota = find_quota(connection, tenant=shop.tenant, usual=shop.usual_quota)
+    if quota.jobs_in_flight is None:
+        return
+    # Whoever else orders for this tenant waits here until this order is written or given up.
+    take_gate(connection, tenant=shop.tenant)
+    in_flight = connection.execute(
+        sa.select(sa.func.count())
+        .select_from(job_table)
+        .where(
+            job_table.c.tenant_id == shop.tenant,
+            job_table.c.status.in_([JobStatus.WAITING, JobStatus.RUNNING]),
+        )
+    ).scalar_one()
+    check_jobs(quota, tenant=shop.tenant, in_flight=in_flight)
+
+
+def _refuse_unpriced(
+    connection: sa.Connection, shop: Workshop, job: JobId, brief: Brief, *, now_us: int
+) -> None:
+    """Raise `BudgetTooSmall` where a job whose cost nobody knows comes under a budget."""
+    over = budgets_over(connection, tenant=shop.tenant, job=job, now_us=now_us)
+    if over:
+        raise BudgetTooSmall(
+            attempted=f"make {brief.title!r} within {over[0]}",
+            found=f"no price is set for the device class {CPU!r}, so its cost is unknown",
+            remedy=f"Set prices.{CPU} in the settings, or lift that budget.",
+        )
 
 
 def _stand_in(reference: Reference, brief: Brief) -> PreparedReference:

@@ -26,6 +26,7 @@ from cinefab.review.thresholds import Thresholds
 from cinefab.schedule.slots import Slots
 from cinefab.store.blobs import Blobs
 from cinefab.store.file_digest import file_sha256
+from cinefab.tenancy.quotas import NO_QUOTA, Quota
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,3 +152,4 @@ class Workshop:
     encoder: str
     scratch: Path
     tell: Callable[[Progress], None]
+    usual_quota: Quota = NO_QUOTA
