@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,6 +64,31 @@ def test_a_film_is_made_by_a_workflow_and_reused(studio: Studio, engine: Comfyui
     assert sorted(texts) == ["A red door", "A red room"]
     assert {each.nodes["7"]["inputs"]["text"] for each in engine.executed} == {"people"}
     assert engine.key not in json.dumps(report)
+
+
+def test_a_film_whose_worker_was_killed_finds_its_prompt_and_is_billed_once(
+    studio: Studio, engine: ComfyuiStub
+) -> None:
+    engine.step_s = 0.1
+    settings = studio.folder / "home" / "cinefab.toml"
+    settings.write_text(settings.read_text() + "price_uusd = 700\n")
+    brief = studio.brief(
+        BRIEF.replace("steps: 4,", "steps: 30,").replace("  - {seconds: 1, prompt: A red door", "#")
+    )
+    first = studio.start("make", brief, "--json", "--out", studio.folder / "out")
+    until = time.monotonic() + 60
+    while not engine.executed and time.monotonic() < until:
+        time.sleep(0.05)
+    time.sleep(0.5)
+    os.killpg(first.pid, signal.SIGKILL)
+    first.communicate()
+
+    report = studio.make(brief)
+
+    assert report["status"] == "delivered"
+    assert len(engine.executed) == 1
+    studio.check_books()
+    assert [each["amount_uusd"] for each in report["bills"]] == [700]
 
 
 def test_what_the_engine_refuses_is_said_in_the_terms_of_the_brief(

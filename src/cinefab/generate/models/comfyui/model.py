@@ -17,6 +17,7 @@ from cinefab.core.clock import Clock, SystemClock
 from cinefab.core.errors import BriefInvalid, Cancelled, CinefabError, ContractMismatch, Unavailable
 from cinefab.core.ids import RandomIds
 from cinefab.generate.backend import (
+    SERVICE,
     DeviceNeed,
     Limits,
     ModelCard,
@@ -164,7 +165,7 @@ class Comfyui:
             capabilities=self._capabilities(),
             devices=(
                 DeviceNeed(
-                    device_class=self._settings.get("device_class", "remote"),
+                    device_class=self._device_class,
                     memory_mb=self._settings.get("memory_mb", 1),
                 ),
             ),
@@ -175,7 +176,7 @@ class Comfyui:
                 "digital_source_type", "trainedAlgorithmicMedia"
             ),
             cost_us_per_megapixel=self._settings.get("cost_us_per_megapixel", 50_000),
-            cost_us_fixed=self._settings.get("cost_us_fixed", 5_000_000),
+            cost_us_fixed=self._settings.get("cost_us_fixed", 60_000_000),
         )
 
     def load(self) -> None:
@@ -369,9 +370,10 @@ class Comfyui:
         from cinefab.generate.models.comfyui.watching import Forgotten, Socket, wait_for
 
         content = sha256_of(json.dumps(document, sort_keys=True).encode())
-        sent = _Sent.kept(run)
-        if sent is None or sent.content != content:
-            sent = self._new(content, times=1)
+        kept = _Sent.kept(run)
+        # What another process sent may have been stopped since, or swept away: then it is sent anew.
+        is_resumed = kept is not None and kept.content == content
+        sent = replace(kept, times=1) if kept and is_resumed else self._new(content, times=1)
         following = Following(self._workflow, self._output, run, clock=self._clock)
         while True:
             with Socket(self._engine, sent.client, clock=self._clock) as socket:
@@ -394,11 +396,16 @@ class Comfyui:
                     sent = self._new(content, times=sent.times + 1)
                     continue
                 except Cancelled:
-                    # Nobody waits; what cannot be stopped now ends by itself.
-                    with contextlib.suppress(Unanswered, CinefabError):
-                        self._stop(sent)
+                    self._stop_if_ours(sent, run)
                     raise
-            files = self._fetched(self._checked(outcome, sent), run, folder)
+            try:
+                files = self._fetched(self._checked(outcome, sent), run, folder)
+            except (BriefInvalid, ContractMismatch, Unavailable):
+                if not is_resumed:
+                    raise
+                is_resumed = False
+                sent = self._new(content, times=1)
+                continue
             following.finish()
             return sent, files
 
@@ -477,6 +484,20 @@ class Comfyui:
 
     def _stop(self, sent: _Sent) -> None:
         self._engine.cancel(sent.prompt)
+
+    def _stop_if_ours(self, sent: _Sent, run: Run) -> None:
+        # A worker that goes away stops its runs, too: whether another one goes on waiting for what
+        # a service does is for whoever asks `cancel`.
+        if self._device_class == SERVICE and run.folder is not None:
+            return
+        # What cannot be stopped now ends by itself.
+        with contextlib.suppress(Unanswered, CinefabError):
+            self._stop(sent)
+
+    @property
+    def _device_class(self) -> str:
+        found: str = self._settings.get("device_class", SERVICE)
+        return found
 
     def _checked(self, outcome: Outcome, sent: _Sent) -> Sequence[File]:
         """Return the files of the output; raise for a failure, or for another run's files."""

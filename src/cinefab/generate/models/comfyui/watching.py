@@ -20,7 +20,7 @@ from cinefab.core.errors import Unavailable
 from cinefab.generate.models.comfyui.engine import Engine
 from cinefab.generate.models.comfyui.wire import Ended, Event, Outcome, read_event, read_outcome
 
-_LOOK_S: Final = 0.5
+_LOOK_S: Final = 0.2
 """How long the socket is listened to before somebody looks whether the run is still wanted."""
 
 _ASK_S: Final = 1.0

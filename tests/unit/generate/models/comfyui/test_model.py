@@ -264,9 +264,40 @@ def test_a_run_that_is_not_wanted_any_more_is_interrupted_at_the_engine(tmp_path
         run._tell = lambda news: run.stop() if "step" in news else None  # type: ignore[index]
 
         with pytest.raises(Cancelled):
-            take(model(engine), tmp_path, run, steps=200)
+            take(model(engine, device_class="our-card"), tmp_path, run, steps=200)
 
         assert [each.id for each in engine.executed] == engine.interrupted
+
+
+def test_what_a_service_does_is_left_to_whoever_goes_on_waiting(tmp_path: Path) -> None:
+    with ComfyuiStub(step_s=0.02) as engine:
+        run = Run(folder=tmp_path / "run")
+        run._tell = lambda news: run.stop() if "step" in news else None  # type: ignore[index]
+        with pytest.raises(Cancelled):
+            take(model(engine), tmp_path, run, steps=20)
+        (tmp_path / "run" / "stop").unlink()
+
+        frames = take(model(engine), tmp_path, Run(folder=tmp_path / "run"), steps=20)
+
+    assert len(frames) == 10
+    assert engine.interrupted == []
+    assert len(engine.executed) == 1
+
+
+def test_what_was_stopped_or_failed_for_an_earlier_process_is_sent_anew(tmp_path: Path) -> None:
+    with ComfyuiStub(step_s=0.02) as engine:
+        folder = tmp_path / "run"
+        engine.raises["VAEDecode"] = ("torch.OutOfMemoryError", "CUDA out of memory")
+        with pytest.raises(Unavailable):
+            take(model(engine), tmp_path, Run(folder=folder))
+        engine.raises.clear()
+        _killed(model(engine), tmp_path, Run(folder=folder), after="taken", steps=90)
+        model(engine).cancel(Run(folder=folder))
+
+        frames = take(model(engine), tmp_path, Run(folder=folder), steps=90)
+
+    assert len(frames) == 10
+    assert len(engine.interrupted) == 1
 
 
 def test_a_cancelled_run_is_ended_from_another_process(tmp_path: Path) -> None:
