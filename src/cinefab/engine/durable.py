@@ -1,4 +1,4 @@
-"""Workflows that survive their process: the one module that knows DBOS.
+"""Workflows that survive their process: the module that knows DBOS.
 
 A workflow is an async function of one string. What it awaits through `step` is kept: when its
 process dies, another one adopts it, runs the function again from the top, and every step that had
@@ -24,27 +24,30 @@ import contextlib
 import contextvars
 import functools
 import json
-import logging
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import Future
-from enum import Enum
 from typing import Any, Final, TypeVar
 
 import dbos._core
 import dbos._dbos
 import sqlalchemy as sa
-from dbos import DBOS, Serializer, SetWorkflowID
+from dbos import DBOS, SetWorkflowID
 from dbos import error as dbos_error
 from dbos._utils import INTERNAL_QUEUE_NAME
 
 from cinefab.core.canonical import Json
 from cinefab.core.clock import Clock, SystemClock
-from cinefab.core.errors import Cancelled, CinefabError, StorageUnavailable, Unavailable, WorkerLost
+from cinefab.core.errors import CinefabError, StorageUnavailable, Unavailable
 from cinefab.core.ids import WorkerId
+from cinefab.engine.kept_values import JsonSerializer
+from cinefab.engine.outcomes import Status, cancelled, given_up, not_ended, status_of
+from cinefab.engine.quiet import quieten
 from cinefab.engine.run import CURRENT_RUN, Run
 from cinefab.engine.system_database import Patience, open_system_database, unusable
-from cinefab.engine.wire import Fault, decode_error, dump, encode_error, fault_from
+from cinefab.engine.wire import Fault, dump, fault_from
+
+__all__ = ["Body", "Durable", "Status", "step"]
 
 Body = Callable[[str], Awaitable[Json]]
 
@@ -63,42 +66,8 @@ _RETRY_PAUSE_S: Final = 0.2
 
 _AWAY: Final = (sa.exc.DBAPIError, sa.exc.TimeoutError)
 
-# What ended a workflow, or that the database is away, is told to whoever waits for the result;
-# the engine's threads would say it again several times a second.
-_TOLD: Final = (
-    "Asyncio task cancelled",
-    "Error polling status",
-    "Exception encountered in",
-    "Exception listing queues",
-    "Exception polling schedules",
-    "Exception taking the",
-    "Notification listener error",
-)
-
 _singleton: Final = threading.Lock()
 _T = TypeVar("_T")
-
-
-class Status(Enum):
-    """Where a workflow is; WAITING until a worker takes it up, RUNNING even if that one died."""
-
-    UNKNOWN = "unknown"
-    WAITING = "waiting"
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
-_STATUS: Final[Mapping[str, Status]] = {
-    "ENQUEUED": Status.WAITING,
-    "DELAYED": Status.WAITING,
-    "PENDING": Status.RUNNING,
-    "SUCCESS": Status.DONE,
-    "ERROR": Status.FAILED,
-    "MAX_RECOVERY_ATTEMPTS_EXCEEDED": Status.FAILED,
-    "CANCELLED": Status.CANCELLED,
-}
 
 
 class Durable:
@@ -190,7 +159,7 @@ class Durable:
                 return waiting.result(timeout_s)
         except TimeoutError:
             self._waits[workflow_id] = waiting
-            raise _not_ended(workflow_id, timeout_s) from None
+            raise not_ended(workflow_id, timeout_s) from None
         except BaseException:
             waiting.cancel()
             raise
@@ -202,12 +171,12 @@ class Durable:
             with self._told():
                 return await asyncio.wait_for(waiting, timeout_s)
         except TimeoutError:
-            raise _not_ended(workflow_id, timeout_s) from None
+            raise not_ended(workflow_id, timeout_s) from None
 
     def status(self, workflow_id: str) -> Status:
         """Return where a workflow is, whichever process runs it."""
         found = self._call(DBOS.get_workflow_status_async(workflow_id))
-        return Status.UNKNOWN if found is None else _STATUS[found.status]
+        return Status.UNKNOWN if found is None else status_of(found.status)
 
     def cancel(self, workflow_id: str) -> None:
         """Have a workflow stop, whichever process runs it; one that has ended stays as it is.
@@ -230,7 +199,7 @@ class Durable:
     def executor(self, workflow_id: str) -> WorkerId | None:
         """Return the worker that took a workflow up last, or None if none has it."""
         found = self._call(DBOS.get_workflow_status_async(workflow_id))
-        if found is None or _STATUS[found.status] is not Status.RUNNING:
+        if found is None or status_of(found.status) is not Status.RUNNING:
             return None
         return WorkerId(str(found.executor_id))
 
@@ -255,7 +224,7 @@ class Durable:
             return {WorkerId(str(executor)) for executor in found}
 
     async def _launch(self, loop: asyncio.AbstractEventLoop) -> None:
-        _quieten()
+        quieten()
         # The default of a second is a second too late for "within a second".
         dbos._core._PREEMPTIBLE_POLL_INTERVAL_SEC = _CANCEL_POLL_S  # noqa: SLF001 - pinned, tested
         self._patience.renew()
@@ -270,7 +239,7 @@ class Durable:
                 "dbos_system_schema": _SCHEMA,
                 "executor_id": self._worker,
                 "application_version": self._version,
-                "serializer": _JsonSerializer(),
+                "serializer": JsonSerializer(),
                 "notification_listener_polling_interval_sec": _WAKE_S,
                 "notification_coalesce_sec": _WAKE_S,
                 "log_level": "WARNING",
@@ -302,9 +271,9 @@ class Durable:
         try:
             result: Json = await handle.get_result(polling_interval_sec=_RESULT_POLL_S)
         except dbos_error.DBOSAwaitedWorkflowCancelledError as error:
-            raise _cancelled(workflow_id) from error
+            raise cancelled(workflow_id) from error
         except dbos_error.DBOSAwaitedWorkflowMaxRecoveryAttemptsExceeded as error:
-            raise _given_up(workflow_id, self._recoveries_max) from error
+            raise given_up(workflow_id, self._recoveries_max) from error
         except asyncio.CancelledError:
             if workflow_id in self._dropped:
                 raise self._dropped[workflow_id] from None
@@ -426,25 +395,6 @@ class _DatabaseAway(BaseException):
     """The engine's database does not answer. No `Exception`, so no workflow takes it for its own."""
 
 
-class _JsonSerializer(Serializer):
-    """Keeps arguments, results and errors as JSON that any release can read."""
-
-    def name(self) -> str:
-        """Return what rows say they were written with."""
-        return "cinefab_json"
-
-    def serialize(self, data: Any) -> str:
-        """Return a value, or an error, as JSON."""
-        if isinstance(data, BaseException):
-            return dump({"error": encode_error(data, attempted="run a workflow")}).decode()
-        return dump({"value": data}).decode()
-
-    def deserialize(self, serialized_data: str) -> Any:
-        """Return the value or the error that was kept."""
-        kept = json.loads(serialized_data)
-        return decode_error(kept["error"]) if "error" in kept else kept["value"]
-
-
 def _turn(loop: asyncio.AbstractEventLoop) -> None:
     asyncio.set_event_loop(loop)
     loop.run_forever()
@@ -456,39 +406,3 @@ async def _cancel_all() -> None:
         task.cancel()
     if tasks:
         await asyncio.wait(tasks, timeout=_CLOSE_S)
-
-
-def _quieten() -> None:
-    logger = logging.getLogger("dbos")
-    if not logger.handlers:
-        # With a handler there DBOS adds none of its own; records still reach whatever we log to.
-        logger.addHandler(logging.NullHandler())
-        logger.addFilter(_is_news)
-
-
-def _is_news(record: logging.LogRecord) -> bool:
-    return not record.getMessage().startswith(_TOLD)
-
-
-def _not_ended(workflow_id: str, timeout_s: float | None) -> Unavailable:
-    return Unavailable(
-        attempted=f"wait for {workflow_id}",
-        found=f"it has not ended after {timeout_s:g} s",
-        remedy="Ask again later: it goes on.",
-    )
-
-
-def _cancelled(workflow_id: str) -> Cancelled:
-    return Cancelled(
-        attempted=f"wait for {workflow_id}",
-        found="it was cancelled",
-        remedy="Start it again under a new id if it is still wanted.",
-    )
-
-
-def _given_up(workflow_id: str, recoveries_max: int) -> WorkerLost:
-    return WorkerLost(
-        attempted=f"run {workflow_id}",
-        found=f"every worker that took it up died, {recoveries_max + 1} times in all",
-        remedy="Read the log of the last one: its process ran out of memory or crashed.",
-    )
