@@ -48,6 +48,7 @@ bench: $(VENV)/.core
 	$(BIN)/python bench/ingest.py
 	$(BIN)/python bench/ledger.py
 	$(BIN)/python bench/provenance.py
+	$(BIN)/python bench/who.py
 	$(BIN)/python bench/sound.py
 	$(BIN)/python bench/report.py
 	$(BIN)/python bench/ladder.py

@@ -24,6 +24,7 @@ from cinefab.economics.budgets import (
     lift_budget,
     record_spenders,
     set_budget,
+    spenders_of,
 )
 from cinefab.economics.check import check_ledger
 from cinefab.economics.leases import open_lease
@@ -187,6 +188,10 @@ def test_only_jobs_of_a_key_or_a_label_come_under_its_budget(desk: Desk) -> None
     desk.order("job_4", 1000, key=KeyId("cfk_2"), labels={"project": "other"})
 
     assert desk.used() == [50, 60]
+    with desk.db.read() as connection:
+        known = spenders_of(connection, tenant=TENANT, job=JobId("job_3"))
+        assert known == Spenders(labels={"project": "spot", "team": "north"})
+        assert spenders_of(connection, tenant=OTHER, job=JobId("job_3")) == Spenders()
     with pytest.raises(BudgetTooSmall, match="budget of key cfk_1"):
         desk.order("job_5", 1, key=KEY)
     desk.assert_balances()

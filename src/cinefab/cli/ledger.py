@@ -16,17 +16,19 @@ def ledger() -> None:
 
 
 @ledger.command()
+@click.option("--tenant", help="Whose; by default the tenant's of this machine.")
 @click.option("--db", help="Database URL.")
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
 @reports_errors
-def check(*, db: str | None, as_json: bool) -> None:
+def check(*, tenant: str | None, db: str | None, as_json: bool) -> None:
     """Prove that the ledger balances, from the journal alone. Exits with 0 only if it does."""
     from cinefab.app.records import open_records  # noqa: PLC0415 - `--help` needs none of it
     from cinefab.app.settings import load_settings  # noqa: PLC0415 - as above
+    from cinefab.core.ids import TenantId  # noqa: PLC0415 - as above
     from cinefab.record.books import check_books  # noqa: PLC0415 - as above
 
     with open_records(load_settings({"db": db})) as records, records.db.read() as connection:
-        checked = check_books(connection, tenant=records.tenant)
+        checked = check_books(connection, tenant=TenantId(tenant or records.tenant))
     if as_json:
         print_json({"balances": checked.holds, **asdict(checked)})
     elif checked.holds:
@@ -38,17 +40,19 @@ def check(*, db: str | None, as_json: bool) -> None:
 
 
 @ledger.command()
+@click.option("--tenant", help="Whose; by default the tenant's of this machine.")
 @click.option("--db", help="Database URL.")
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
 @reports_errors
-def report(*, db: str | None, as_json: bool) -> None:
+def report(*, tenant: str | None, db: str | None, as_json: bool) -> None:
     """Show balances, where device time went, what suppliers ask, what each job cost."""
     from cinefab.app.records import open_records  # noqa: PLC0415 - `--help` needs none of it
     from cinefab.app.settings import load_settings  # noqa: PLC0415 - as above
+    from cinefab.core.ids import TenantId  # noqa: PLC0415 - as above
     from cinefab.economics.report import ledger_report  # noqa: PLC0415 - as above
 
     with open_records(load_settings({"db": db})) as records, records.db.read() as connection:
-        found = ledger_report(connection, tenant=records.tenant)
+        found = ledger_report(connection, tenant=TenantId(tenant or records.tenant))
     if as_json:
         document = asdict(found)
         document["by_class"] = {str(name): us for name, us in found.by_class.items()}

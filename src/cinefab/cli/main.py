@@ -21,6 +21,9 @@ _COMMANDS: Final[Mapping[str, str]] = {
     "report": "cinefab.cli.report:report",
     "models": "cinefab.cli.models:models",
     "ledger": "cinefab.cli.ledger:ledger",
+    "budget": "cinefab.cli.budget:budget",
+    "tenants": "cinefab.cli.tenants:tenants",
+    "keys": "cinefab.cli.keys:keys",
     "sweep": "cinefab.cli.sweep:sweep",
     "doctor": "cinefab.cli.doctor:doctor",
 }

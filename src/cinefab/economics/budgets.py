@@ -56,6 +56,17 @@ class Budget:
         """What may still be reserved; nothing where the limit was lowered below what is used."""
         return Uusd(max(0, self.limit - self.used))
 
+    def as_dict(self) -> dict[str, Json]:
+        """Return it as doors show it."""
+        return {
+            "scope": self.scope,
+            "subject": self.subject,
+            "period": self.period,
+            "limit_uusd": self.limit,
+            "used_uusd": self.used,
+            "left_uusd": self.left,
+        }
+
     def __str__(self) -> str:
         whose = (
             f"the {self.scope}" if self.scope is Scope.TENANT else f"{self.scope} {self.subject}"
@@ -89,6 +100,20 @@ def record_spenders(
                 for scope, subject in rows
             ],
         )
+
+
+def spenders_of(connection: sa.Connection, *, tenant: TenantId, job: JobId) -> Spenders:
+    """Return whose money a job spends, and so the labels that it was ordered with."""
+    rows = connection.execute(
+        sa.select(spender.c.scope, spender.c.subject)
+        .where(spender.c.tenant_id == tenant, spender.c.job_id == job)
+        .order_by(spender.c.subject)
+    ).all()
+    labels = [row.subject.partition("=") for row in rows if row.scope == Scope.LABEL]
+    return Spenders(
+        key=next((KeyId(row.subject) for row in rows if row.scope == Scope.KEY), None),
+        labels={name: value for name, _, value in labels},
+    )
 
 
 def set_budget(

@@ -112,7 +112,7 @@ def rotate_key(
     """Make a key like another one, which ends `overlap_us` from now; raise as `revoke_key` does."""
     assert overlap_us >= 0, "an overlap is not negative"
     old = load_key(connection, tenant=tenant, key=key)
-    if old.revoked_us is not None or (old.expires_us is not None and old.expires_us <= now_us):
+    if state_of(old, now_us=now_us) != "in force":
         raise RequestInvalid(
             attempted=f"rotate {key}",
             field="key",
@@ -173,6 +173,13 @@ def load_key(connection: sa.Connection, *, tenant: TenantId, key: KeyId) -> Key:
     if not found:
         raise not_here("key", key)
     return found[0]
+
+
+def state_of(key: Key, *, now_us: int) -> str:
+    """Say whether a key is `in force`, `revoked` or `expired`."""
+    if key.revoked_us is not None:
+        return "revoked"
+    return "expired" if key.expires_us is not None and key.expires_us <= now_us else "in force"
 
 
 def authenticate(connection: sa.Connection, secret: str, *, now_us: int) -> Caller:
