@@ -35,7 +35,9 @@ from cinefab.economics.ledger import Overrun
 from cinefab.economics.prices import PriceBook
 from cinefab.economics.report import ledger_report
 from cinefab.economics.tables import storage_line, storage_period, transfer
+from cinefab.generate.resume import StoredPoint, find_points, record_point
 from cinefab.generate.segments import KeptSegment, find_segments, record_segment
+from cinefab.generate.tables import resume_point
 from cinefab.jobs.status import JobStatus
 from cinefab.jobs.sweeping import Retention, Swept, sweep
 from cinefab.jobs.tables import brief as brief_table
@@ -567,3 +569,33 @@ def test_other_tenants_are_charged_for_their_own(place: Place) -> None:
         other = ledger_report(connection, tenant=TenantId("ten_other")).storage
 
     assert (other.byte_s, other.cost_uusd) == (0, 0)
+
+
+def test_what_a_run_goes_on_from_is_kept_while_its_job_is_unfinished_and_goes_after(
+    place: Place,
+) -> None:
+    running = place.job("job_running", JobStatus.RUNNING)
+    failed = place.job("job_failed", JobStatus.FAILED)
+    for job, content in ((running, b"old"), (running, b"new"), (failed, b"left")):
+        digest = place.blobs.put(content)
+        with place.db.write() as connection:
+            record_point(
+                connection,
+                StoredPoint(part="at0", point=content.decode(), files={"made": digest}),
+                tenant=LOCAL_TENANT,
+                job=JobId(job),
+                run=Sha256(job),
+                now_us=place.clock.now_us(),
+            )
+    place.pass_days(10)
+
+    swept = place.sweep(days={"resume": 1})
+
+    assert dict(swept.gone) == {"resume": 2}
+    with place.db.read() as connection:
+        left = [
+            [point.point for point in find_points(connection, Sha256(job), tenant=LOCAL_TENANT)]
+            for job in (running, failed)
+        ]
+        rows = connection.execute(sa.select(sa.func.count()).select_from(resume_point)).scalar()
+    assert (left, rows) == ([["new"], []], 1)

@@ -71,11 +71,13 @@ class Models(Mapping[str, Model]):
             point = self._points[name]
             if _schema_of(point) is not None:
                 raise KeyError(name)
-            return Model(card=load_plugin(point).card, entry=point.value)
+            plugin = load_plugin(point)
+            return Model(card=plugin.card, entry=point.value, cancels=hasattr(plugin, "cancel"))
         point = self._backend(name, table)
         configured = _configured(name, table, point)
         card = _card(name, point, configured)
-        return Model(card=card, entry=point.value, configured=configured)
+        cancels = hasattr(point.load(), "cancel")
+        return Model(card=card, entry=point.value, configured=configured, cancels=cancels)
 
     def _backend(self, name: str, table: ModelTable) -> EntryPoint:
         known = self.backends()

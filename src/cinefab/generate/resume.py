@@ -73,14 +73,6 @@ def end_points(connection: sa.Connection, run: Sha256, *, tenant: TenantId, now_
     connection.execute(_open(run, tenant=tenant).values(ended_us=now_us))
 
 
-def forget_points(connection: sa.Connection, *, before_us: int) -> None:
-    """Forget what is over, and what nobody has come back for since."""
-    over = resume_point.c.ended_us.is_not(None)
-    connection.execute(
-        resume_point.delete().where(sa.or_(over, resume_point.c.created_us < before_us))
-    )
-
-
 def _open(run: Sha256, *, tenant: TenantId, part: str | None = None) -> sa.Update:
     rows = resume_point.update().where(
         resume_point.c.tenant_id == tenant,

@@ -22,7 +22,7 @@ from cinefab.deliver.releases import Release, record_release
 from cinefab.generate.plan import plan_document
 from cinefab.jobs.generating import edges_by_weight
 from cinefab.jobs.ingesting import kept_from_json
-from cinefab.jobs.models import film_source_type
+from cinefab.jobs.models import film_source_type, model_of
 from cinefab.jobs.report import build_report, verdict_pictures
 from cinefab.jobs.report_page import write_report_page
 from cinefab.jobs.report_timeline import preview_of
@@ -225,6 +225,12 @@ def _claims(shop: Workshop, order: Order, plan: Plan, references: Sequence[Json]
                 sha256=kept.original,
             )
         )
+    cards = (model_of(shop, order, shot).card for shot in plan.shots)
+    if any("any-frame" not in card.capabilities for card in cards):
+        from cinefab.jobs.delivered import ingredients_of  # noqa: PLC0415 - somebody else's alone
+
+        keys = [segment.key for shot in plan.shots for segment in shot.segments]
+        ingredients += ingredients_of(shop, keys)
     return FilmClaims(
         title=plan.title,
         made_by=Software(name=model, version=version),

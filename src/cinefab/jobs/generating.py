@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
@@ -36,6 +36,9 @@ from cinefab.provenance.assets import Asset
 from cinefab.record.commit import NewAsset
 from cinefab.review.figures import MEASURE, ordered_document
 from cinefab.review.kept_figures import record_figures
+
+if TYPE_CHECKING:
+    from cinefab.jobs.delivered import Delivered
 
 __all__ = [
     "all_segments",
@@ -177,6 +180,7 @@ def _keep(
     run: WatchedRun | None,
 ) -> StageOutput:
     refused = value.get(REFUSED)
+    said: Mapping[str, Any] = value.get("run", {})
     model = model_of(shop, order, shot)
     lineage = Lineage(
         made_by=model.card.ref,
@@ -184,14 +188,22 @@ def _keep(
         digital_source_type=model.card.digital_source_type,
         prompt_digest=digest_of(prompt_of(shot)),
         parameters={
+            # First, so that a model cannot say something else of what it was asked.
+            **said.get("notes", {}),
             "seed": shot.seed,
             "input": shot.input,
             "shot": shot.index,
             **effects_said(shot),
-            **value.get("run", {}).get("notes", {}),
         },
     )
-    assets = []
+    assets: list[NewAsset] = []
+    came: Sequence[Delivered] = ()
+    if "delivered" in said:
+        from cinefab.jobs import delivered  # noqa: PLC0415 - it comes from others alone
+
+        came = delivered.take_in(shop, said["delivered"])
+        assets += [delivered.asset_of(each, lineage) for each in came]
+        lineage = delivered.made_from(lineage, came)
     for part in value["parts"]:
         path = Path(part["path"])
         digest = shop.blobs.put_file(path)
@@ -221,7 +233,9 @@ def _keep(
         now_us = shop.recorder.clock.now_us()
         if run is not None:
             run.forget(connection)
-        for part, asset in zip(value["parts"], made, strict=True):
+        if came:
+            delivered.record_origins(connection, came, made[: len(came)])
+        for part, asset in zip(value["parts"], made[len(came) :], strict=True):
             kept = KeptSegment(
                 key=Sha256(part["key"]),
                 asset=asset.public_id,
@@ -249,7 +263,7 @@ def _keep(
         load_us=load_us,
         work_us=answer.worker_us - load_us,
         work_class=_worth(attempt, is_refused=refused is not None),
-        bills=tuple(Bill(**bill) for bill in value.get("run", {}).get("bills", ())),
+        bills=tuple(Bill(**bill) for bill in said.get("bills", ())),
     )
 
 

@@ -76,9 +76,11 @@ def pieces_from(document: Json) -> Pieces:
 def pieces_of(committed: CommittedStage) -> Json:
     """Return the segments that a stage committed, by key, each with its asset."""
     facts: Any = committed.facts
+    # Before them there may be files that they were made from.
+    assets = committed.assets[-len(facts["segments"]) :]
     return {
         piece["key"]: {"asset": asset, "digest": piece["digest"], "frames": piece["frames"]}
-        for piece, asset in zip(facts["segments"], committed.assets, strict=True)
+        for piece, asset in zip(facts["segments"], assets, strict=True)
     }
 
 

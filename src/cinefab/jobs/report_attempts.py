@@ -41,7 +41,7 @@ def attempts_of(
             "shot": shot,
             "attempt": attempt,
             "stage": stage.name,
-            "seed": seeds.get(stage.assets[0]),
+            "seed": seeds.get(stage.assets[-1]),
             "after": advised.get((shot, attempt)),
             "refused": _refusal(stage),
             "device_us": spent[stage.name].device_us if stage.name in spent else None,
@@ -74,7 +74,7 @@ def _seeds(
     rows = connection.execute(
         sa.select(take.c.asset_id, take.c.seed).where(
             take.c.tenant_id == tenant,
-            take.c.asset_id.in_([stage.assets[0] for stage in stages]),
+            take.c.asset_id.in_([stage.assets[-1] for stage in stages]),
         )
     )
     return {row.asset_id: row.seed for row in rows}

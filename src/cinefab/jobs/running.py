@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import shutil
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -20,12 +21,12 @@ from cinefab.core.canonical import Json, Sha256, digest_of
 from cinefab.core.errors import CinefabError, StorageUnavailable
 from cinefab.core.plan import PlannedShot
 from cinefab.engine.compute import ComputeResult
-from cinefab.generate.backend import SERVICE
 from cinefab.generate.resume import StoredPoint, end_points, find_points, record_point
 from cinefab.generate.run import Run
 from cinefab.jobs.stages import Order
 from cinefab.jobs.status import ENDED, find_status
 from cinefab.jobs.workshop import Model, Workshop
+from cinefab.store.sweeping import refuse_swept
 
 _CANCEL_TASK: Final = "cinefab.generate.take:cancel_takes"
 _STEP_S: Final = 0.6
@@ -117,7 +118,7 @@ class WatchedRun:
         running.cancel()
         with contextlib.suppress(asyncio.CancelledError, CinefabError):
             await running
-        if self._model.card.devices[0].device_class == SERVICE:
+        if self._model.cancels:
             await asyncio.shield(self._cancel_elsewhere())
 
     async def _cancel_elsewhere(self) -> None:
@@ -133,6 +134,12 @@ class WatchedRun:
         except CinefabError:
             # The engine may be away; whatever it still does, nobody here waits for it.
             _log.warning("not_cancelled_elsewhere", extra={"job": self._job}, exc_info=True)
+        else:
+            await asyncio.to_thread(self._end)
+
+    def _end(self) -> None:
+        with self._shop.recorder.db.write() as connection:
+            self.forget(connection)
 
     def _has_ended(self) -> bool:
         with self._shop.recorder.db.read() as connection:
@@ -141,7 +148,11 @@ class WatchedRun:
     def _restore(self) -> None:
         with self._shop.recorder.db.read() as connection:
             points = find_points(connection, self.key, tenant=self._shop.tenant)
+        here = {part.folder.name for part in Run(folder=self.folder).parts if part.folder}
         for stored in points:
+            # What lies here is as new as what was copied, or newer.
+            if stored.part in here and Run(folder=self.folder / stored.part).kept() is not None:
+                continue
             try:
                 files = {name: self._shop.blobs.load(d) for name, d in stored.files.items()}
             except StorageUnavailable:
@@ -159,13 +170,22 @@ class WatchedRun:
         kept = Run(folder=self.folder / part).kept()
         if kept is None:
             return
+        # The model may replace the point while it is copied: what was linked stays.
+        links = self.folder.with_name(f"{self.folder.name}.{part}")
+        shutil.rmtree(links, ignore_errors=True)
+        links.mkdir(parents=True)
         try:
-            files = {name: self._shop.blobs.put_file(path) for name, path in kept.files.items()}
+            for name, path in kept.files.items():
+                os.link(path, links / name)
+            files = {name: self._shop.blobs.put_file(links / name) for name in kept.files}
         except FileNotFoundError:
             # The model went on meanwhile: news of a newer point is on its way.
             return
+        finally:
+            shutil.rmtree(links, ignore_errors=True)
         stored = StoredPoint(part=part, point=kept.point, files=files)
         with self._shop.recorder.db.write() as connection:
+            refuse_swept(connection, files.values(), has=self._shop.blobs.has)
             record_point(
                 connection,
                 stored,

@@ -26,7 +26,6 @@ from cinefab.core.clock import Clock
 from cinefab.core.ids import TenantId
 from cinefab.core.units import Uusd
 from cinefab.deliver.tables import release
-from cinefab.generate.resume import forget_points
 from cinefab.generate.tables import resume_point, segment
 from cinefab.jobs.door import blobs_in
 from cinefab.jobs.status import ENDED
@@ -56,7 +55,7 @@ ORPHAN: Final = "orphan"
 """A blob that no row speaks of: left by a stage that broke off before it was committed."""
 
 RESUME: Final = "resume"
-"""What a run that broke off continues from: nobody came back for it in so many days."""
+"""What a run can continue from, once its stage was committed or its job has ended."""
 
 NEVER_EXPIRE: Final = frozenset({"original", "release"})
 """What was brought, and what left: neither goes by itself, whatever the settings say."""
@@ -126,8 +125,6 @@ def sweep(
     charged = _charge(db, nusd_per_gb_month=nusd_per_gb_month, now_us=clock.now_us())
     with db.write() as connection:
         hold_off_commits(connection)
-        if (days := retention.days.get(RESUME)) is not None:
-            forget_points(connection, before_us=clock.now_us() - days * _DAY_US)
         left = unfinished(connection)
         found = _find(connection, blobs, retention, now_us=clock.now_us())
         _condemn(connection, found, now_us=clock.now_us())
@@ -169,7 +166,7 @@ class _Found:
 def _find(connection: sa.Connection, blobs: Blobs, retention: Retention, *, now_us: int) -> _Found:
     found = _Found()
     known = _Known.of(connection)
-    marked = _marked(connection, blobs, known)
+    marked = _marked(connection, blobs, known) | _gone_on_from(connection, known)
     spoken_of = _spoken_of(connection)
     for blob in blobs.stored():
         found.stored.append(blob)
@@ -209,6 +206,7 @@ def _condemn(connection: sa.Connection, found: _Found, *, now_us: int) -> None:
     digests = [blob.digest for blob in found.going]
     for some in _in_parts(digests):
         connection.execute(segment.delete().where(segment.c.digest.in_(some)))
+    _forget_points(connection, set(digests))
     condemn(connection, found.going, now_us=now_us)
     by_tenant: dict[str, list[Condemned]] = defaultdict(list)
     for blob in found.going:
@@ -221,6 +219,36 @@ def _condemn(connection: sa.Connection, found: _Found, *, now_us: int) -> None:
         said: Json = {"digests": [blob.digest for blob in gone], "bytes_freed": dict(freed)}
         leaf = AuditLeaf(kind="blobs.swept", subject="sweep", body=said)
         record_leaf(connection, leaf, tenant=TenantId(tenant), now_us=now_us)
+
+
+def _gone_on_from(connection: sa.Connection, known: _Known) -> set[str]:
+    """Return what unfinished jobs can go on from; what else was kept for that counts as `RESUME`."""
+    rows = connection.execute(
+        sa.select(resume_point, job_table.c.status).outerjoin(
+            job_table,
+            sa.and_(
+                job_table.c.public_id == resume_point.c.job_id,
+                job_table.c.tenant_id == resume_point.c.tenant_id,
+            ),
+        )
+    )
+    marked: set[str] = set()
+    for row in rows:
+        digests = set(_DIGEST.findall(row.files))
+        if row.ended_us is None and row.status is not None and row.status not in ENDED:
+            marked |= digests
+            continue
+        since_us = row.created_us if row.ended_us is None else row.ended_us
+        for digest in digests:
+            known.rows[digest].append(_Row(0, row.tenant_id, RESUME, since_us))
+    return marked
+
+
+def _forget_points(connection: sa.Connection, gone: set[Sha256]) -> None:
+    rows = connection.execute(sa.select(resume_point.c.id, resume_point.c.files)).all()
+    lost = [row.id for row in rows if not gone.isdisjoint(_DIGEST.findall(row.files))]
+    for some in _in_parts(lost):
+        connection.execute(resume_point.delete().where(resume_point.c.id.in_(some)))
 
 
 # ── Marking ─────────────────────────────────────────────────────────────────────────────────────
@@ -358,9 +386,6 @@ def _spoken_of(connection: sa.Connection) -> set[str]:
         for facts in connection.execute(sa.select(stage.c.facts)).scalars()
         for digest in _DIGEST.findall(facts)
     }
-    open_points = sa.select(resume_point.c.files).where(resume_point.c.ended_us.is_(None))
-    for files in connection.execute(open_points).scalars():
-        found |= set(_DIGEST.findall(files))
     for table in METADATA.sorted_tables:
         for column in table.c:
             if column.name == "digest" or column.name.endswith("_digest"):

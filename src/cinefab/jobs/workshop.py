@@ -34,12 +34,14 @@ class Model:
     """A model that was found: its card, and where its class is (`package.module:Class`).
 
     `configured` is what it is made of, if that is settings: `name`, `settings` and `secrets`. It
-    goes to the process that runs it, and nowhere else.
+    goes to the process that runs it, and nowhere else. `cancels` says that it ends work that goes on
+    elsewhere when it is told to.
     """
 
     card: ModelCard
     entry: str
     configured: Mapping[str, Json] | None = field(default=None, repr=False)
+    cancels: bool = False
 
     @property
     def address(self) -> dict[str, Json]:
