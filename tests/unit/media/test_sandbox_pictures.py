@@ -30,6 +30,7 @@ from cinefab.media.sandbox.pictures import (
     PictureLimits,
     check_picture,
     decode_picture,
+    decode_row,
 )
 
 
@@ -322,3 +323,29 @@ def test_pictures_are_decoded_without_loading_what_films_need() -> None:
     done = subprocess.run([sys.executable, "-c", program], check=False)
 
     assert done.returncode == 0
+
+
+def test_a_row_of_pictures_is_what_each_is_alone(sandbox: Sandbox) -> None:
+    files = [encoded(scene(96, 64), "PNG"), encoded(scene(32, 48), "JPEG")]
+
+    row = list(decode_row(sandbox, files, name="a row"))
+
+    alone = [decode(sandbox, each) for each in files]
+    assert [each.format for each in row] == ["png", "jpeg"]
+    assert all(np.array_equal(a.rgb, b.rgb) for a, b in zip(row, alone, strict=True))
+
+
+def test_a_row_ends_at_a_picture_that_is_none(sandbox: Sandbox) -> None:
+    files = [encoded(scene(), "PNG"), b"no picture", encoded(scene(), "PNG")]
+    row = decode_row(sandbox, files, name="a row")
+
+    assert next(row).format == "png"
+    with pytest.raises(DecodeRefused, match="a row"):
+        next(row)
+
+
+def test_a_picture_in_a_row_that_is_too_large_is_refused(sandbox: Sandbox) -> None:
+    limits = PictureLimits(side_max=64)
+
+    with pytest.raises(DecodeRefused, match="at most"):
+        list(decode_row(sandbox, [encoded(scene(96, 64), "PNG")], name="a row", limits=limits))

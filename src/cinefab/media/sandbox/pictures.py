@@ -6,11 +6,13 @@ file's end is ignored. Embedded colour profiles are not applied: pixels are take
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
 import numpy as np
 
+from cinefab.core.canonical import Json
 from cinefab.media.frames import Mask, Rgb
 from cinefab.media.sandbox.outcome import Cause, DecodeRefused
 from cinefab.media.sandbox.sandbox import Sandbox, SandboxResult
@@ -18,6 +20,8 @@ from cinefab.media.sandbox.talk import printable
 
 PICTURE_TASK: Final = "cinefab.media.sandbox.picture_task:decode"
 """The task's name, for `Sandbox.warm`."""
+
+ROW_TASK: Final = "cinefab.media.sandbox.row_task:decode"
 
 _FORMATS: Final = frozenset({"png", "jpeg", "webp", "avif"})
 _NAME_MAX: Final = 200
@@ -75,6 +79,39 @@ def decode_picture(
     )
     formats = _FORMATS if expected is None else frozenset({expected})
     return check_picture(result, called=called, limits=limits, formats=formats)
+
+
+def decode_row(
+    sandbox: Sandbox,
+    files: Sequence[bytes],
+    *,
+    name: str,
+    limits: PictureLimits = _DEFAULT_LIMITS,
+) -> Iterator[DecodedPicture]:
+    """Yield the pictures in `files`, which one sender sent, in one process; `name` is the row's.
+
+    Raises as `decode_picture` does, also after pictures that were good.
+    """
+    called = printable(name, length_max=_NAME_MAX) or "pictures without a name"
+    lengths: list[Json] = [len(each) for each in files]
+    pieces = sandbox.stream(
+        ROW_TASK,
+        b"".join(files),
+        arguments={
+            "lengths": lengths,
+            "pixels_max": limits.pixels_max,
+            "side_max": limits.side_max,
+        },
+        called=called,
+    )
+    count = 0
+    for piece in pieces:
+        count += 1
+        if count > len(files):
+            break
+        yield check_picture(piece, called=called, limits=limits)
+    if count != len(files):
+        _refuse(called, Cause.BAD_ANSWER, f"{count} pictures came of {len(files)}")
 
 
 def check_picture(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 from typing import Final
@@ -14,10 +15,11 @@ from cinefab.media.frames import Frame, Rgb
 from cinefab.media.sandbox.films import FILM_SANDBOX, FILM_TASK, Film, FilmLimits, Shown
 from cinefab.media.sandbox.formats.boxes import film_format_of
 from cinefab.media.sandbox.outcome import Confinement, DecodeRefused, SandboxLimits
-from cinefab.media.sandbox.pictures import PICTURE_TASK, decode_picture
+from cinefab.media.sandbox.pictures import decode_picture, decode_row
 from cinefab.media.sandbox.sandbox import Sandbox
 
 _SANDBOX: Final = SandboxLimits()
+_ROW_SANDBOX: Final = SandboxLimits(cpu_seconds=600, wall_seconds=900.0)
 _PREVIEW_MAX: Final = 4 << 20
 
 
@@ -33,10 +35,11 @@ def shown(
         container = film_format_of(files[0].read_bytes()[:4096])
         if container is not None:
             yield from _film(files[0], request, container=container, still=still)
-        elif still:
-            yield from moved(next(_pictures(files[:1])), request)
         else:
-            yield from fitted(_pictures(files), fps, request)
+            with closing(_pictures(files[:1] if still else files)) as pictures:
+                yield from (
+                    moved(next(pictures), request) if still else fitted(pictures, fps, request)
+                )
     except DecodeRefused as error:
         raise ContractMismatch(
             attempted=f"take in what ComfyUI made for the model {model!r}: {error.attempted}",
@@ -56,12 +59,26 @@ def preview_of(picture: bytes) -> Rgb | None:
         return None
 
 
-def _pictures(files: Sequence[Path]) -> Iterator[Rgb]:
-    with Sandbox(_SANDBOX, confinement=Confinement.REQUIRED) as sandbox:
-        for number, path in enumerate(files):
-            if number + 1 < len(files):
-                sandbox.warm(PICTURE_TASK)
-            yield decode_picture(sandbox, path.read_bytes(), name=path.name).rgb
+def _pictures(files: Sequence[Path]) -> Generator[Rgb]:
+    with Sandbox(_ROW_SANDBOX, confinement=Confinement.REQUIRED) as sandbox:
+        for row in _rows(files):
+            called = f"{len(row)} pictures from {row[0].name} on"
+            for picture in decode_row(sandbox, [each.read_bytes() for each in row], name=called):
+                yield picture.rgb
+
+
+def _rows(files: Sequence[Path]) -> Iterator[Sequence[Path]]:
+    """Yield as many files at a time as one process is given."""
+    row: list[Path] = []
+    size = 0
+    for path in files:
+        length = path.stat().st_size
+        if row and size + length > _ROW_SANDBOX.payload_bytes:
+            yield row
+            row, size = [], 0
+        row.append(path)
+        size += length
+    yield row
 
 
 def _film(path: Path, request: TakeRequest, *, container: str, still: bool) -> Iterator[Frame]:

@@ -28,6 +28,8 @@ _BUSY: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 _OK: Final = 200
 _BAD_REQUEST: Final = 400
 _HISTORY_ITEMS: Final = 100
+_TEXT: Final = (b"<", b"{")
+"""How pages and JSON begin, as proxies send them, and no picture or film does."""
 
 
 class Unanswered(Exception):
@@ -161,6 +163,9 @@ class Engine:
                 with path.open("wb") as out:
                     size = 0
                     for piece in pieces:
+                        if size == 0 and piece.lstrip()[:1] in _TEXT:
+                            found = f"GET /view answered a text for {said(file.filename)}"
+                            raise Unanswered(found)
                         size += len(piece)
                         if size > _FILE_MAX:
                             found = f"{said(file.filename)} has more than {_FILE_MAX >> 20} MiB"

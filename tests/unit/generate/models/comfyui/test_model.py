@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import random
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -392,6 +394,7 @@ def test_an_engine_that_forgets_every_prompt_is_unavailable(tmp_path: Path) -> N
         Fault("/queue", "hang"),
         Fault("/view", "hang"),
         Fault("/view", "slow"),
+        Fault("/view", "garbage"),
         Fault("/view", "status", status=404),
         Fault("/ws", "status", status=503, times=100),
         Fault("/ws", "garbage", times=100),
@@ -428,6 +431,50 @@ def test_another_prompt_s_files_are_not_taken(engine: ComfyuiStub, tmp_path: Pat
 def test_an_engine_that_never_comes_to_an_end_is_given_up(tmp_path: Path) -> None:
     with ComfyuiStub(step_s=0.1) as engine, pytest.raises(Unavailable, match="was not done after"):
         take(model(engine, timeout_s=0.5), tmp_path, steps=100)
+
+
+@pytest.mark.long
+def test_a_hundred_runs_through_a_faulty_engine_end_once_and_are_billed_once(
+    tmp_path: Path,
+) -> None:
+    dice = random.Random(7)
+    ended: Counter[str] = Counter()
+    bills: list[str] = []
+    with ComfyuiStub(step_s=0.001) as engine:
+        for number in range(100):
+            engine.faults = [
+                Fault(
+                    dice.choice(["/prompt", "/history", "/queue", "/view", "/ws"]),
+                    dice.choice(["status", "hang", "garbage", "slow", "after"]),
+                    times=dice.randint(1, 3),
+                    status=dice.choice([429, 500, 503]),
+                )
+                for _ in range(dice.randint(0, 3))
+            ]
+            engine.swaps_files = dice.random() < 0.1
+            before, folder = len(engine.executed), tmp_path / f"run-{number}"
+            if dice.random() < 0.3:
+                _killed(
+                    model(engine, patience_s=20),
+                    tmp_path,
+                    Run(folder=folder),
+                    after=dice.choice(["sent", "taken"]),
+                )
+            run = Run(folder=folder)
+            try:
+                frames = take(model(engine, price_uusd=5, patience_s=20), tmp_path, run)
+            except ContractMismatch as error:
+                assert engine.swaps_files, error  # noqa: PT017 - the only reason there is
+                ended["failed"] += 1
+            else:
+                assert len(frames) == 10
+                ended["made"] += 1
+            bills += [bill.reference for bill in run.bills]
+            # A run whose files were another's is tried once more where an earlier process sent it.
+            assert len(engine.executed) - before <= (2 if engine.swaps_files else 1)
+
+    assert sum(ended.values()) == 100
+    assert len(bills) == len(set(bills)) == ended["made"]
 
 
 def _with(**settings: Any) -> Any:
