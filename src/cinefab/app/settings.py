@@ -164,6 +164,10 @@ class Settings(BaseModel):
         description="Folder of *.cedar files that add to who may do what; empty: in the home folder.",
     )
 
+    same_within_seconds: int = Field(
+        10, ge=0, le=3600, description="How long equal creates without a key are one job."
+    )
+
     @property
     def policies_folder(self) -> Path:
         """The folder of the policies that were added, which need not be there."""

@@ -44,6 +44,7 @@ from cinefab.jobs.delivering import write_report
 from cinefab.jobs.door import Opened, open_job
 from cinefab.jobs.film import WORKFLOW, register_film
 from cinefab.jobs.gating import decide, expire_overdue, find_waiting, waiting_items
+from cinefab.jobs.owners import workshop_of
 from cinefab.jobs.report import build_report
 from cinefab.jobs.rounds import current_workflow, load_order
 from cinefab.jobs.sending_back import send_back
@@ -204,6 +205,16 @@ class Studio:
         )
         self._report(item.job)
         return item, made
+
+    def begin(self, job: JobId) -> None:
+        """Give a job of any tenant to the engine, unless it has it; call it after `launch`."""
+        workflow = current_workflow(workshop_of(self.shop, job), job)
+        if self.shop.durable.status(workflow) is Status.UNKNOWN:
+            self._start(workflow)
+
+    def on_lost(self, call: Callable[[], None]) -> None:
+        """Have `call` told, from another thread, if this process is taken for dead."""
+        self._on_lost = call
 
     def go_on(self, job: JobId, *, stop: threading.Event) -> Mapping[str, Any]:
         """Make a job that was let go on, or wait until another worker has; return its report.

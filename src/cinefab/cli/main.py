@@ -14,6 +14,7 @@ from cinefab.cli.log import log_in_lines
 _COMMANDS: Final[Mapping[str, str]] = {
     "make": "cinefab.cli.make:make",
     "demo": "cinefab.cli.demo:demo",
+    "up": "cinefab.cli.up:up",
     "worker": "cinefab.cli.worker:worker",
     "verify": "cinefab.cli.verify:verify",
     "review": "cinefab.cli.review:review",

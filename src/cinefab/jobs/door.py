@@ -37,6 +37,7 @@ from cinefab.ingest.brief import (
 )
 from cinefab.jobs.clips import check_clips
 from cinefab.jobs.effects import BLOB, chain_of, check_files, with_effect_files
+from cinefab.jobs.once import Once, find_alike, find_by_key, lock_key, record_key
 from cinefab.jobs.stages import CPU
 from cinefab.jobs.status import ENDED, JobStatus
 from cinefab.jobs.tables import brief as brief_table
@@ -78,13 +79,16 @@ def open_job(
     requested_us: int,
     written: WrittenBrief | None = None,
     spenders: Spenders = NOBODY_ELSE,
+    once: Once | None = None,
 ) -> Opened:
     """Check the brief, reserve its budget and write its job; or find the unfinished one.
 
     `base` is the folder that the brief's files are relative to, `out` where films are put;
-    `written` is what the brief was read from, for changes later, and its template.
+    `written` is what the brief was read from, for changes later, and its template. With `once`,
+    only what was sent before is found, finished or not, and not just any job for the same brief.
     `spenders` are who pays beside the tenant: their budgets hold, too.
-    Raises `BriefInvalid`, `ReferenceRefused`, `BudgetTooSmall`, `QuotaExceeded` or
+    Raises `BriefInvalid`, `ReferenceRefused`, `BudgetTooSmall`, `QuotaExceeded`,
+    `IdempotencyKeyReused` or
     `StorageUnavailable`; none of them leaves a job, a reservation or an asset behind.
     """
     model = find_model(shop, brief)
@@ -104,16 +108,20 @@ def open_job(
     document = canonical_json(brief_document(portable)).decode()
     digest = sha256_of(document.encode())
     with shop.recorder.db.write() as connection:
+        if once is not None:
+            lock_key(connection, shop, once)
         _lock_brief(connection, shop, digest)
         refuse_swept(connection, blobs_in(document), has=shop.blobs.has)
         brief_id = _brief_row(connection, shop, digest, document)
-        unfinished = _find_unfinished(connection, shop, brief_id)
-        if unfinished is not None:
-            return unfinished
+        before = _find_before(connection, shop, brief_id, once)
+        if before is not None:
+            return before
         _check_quota(connection, shop)
         job = _insert_job(
             connection, shop, brief_id, wanted, out=out, requested_us=requested_us, written=written
         )
+        if once is not None:
+            record_key(connection, shop, once, job)
         now_us = shop.recorder.clock.now_us()
         record_spenders(connection, tenant=shop.tenant, job=job, spenders=spenders)
         if amount is None:
@@ -433,6 +441,20 @@ def _brief_row(connection: sa.Connection, shop: Workshop, digest: Sha256, docume
     key = inserted.inserted_primary_key
     assert key is not None, "a row that was inserted has an id"
     return int(key[0])
+
+
+def _find_before(
+    connection: sa.Connection, shop: Workshop, brief_id: int, once: Once | None
+) -> Opened | None:
+    if once is None:
+        return _find_unfinished(connection, shop, brief_id)
+    sent = find_by_key(connection, shop, once) or find_alike(connection, shop, once, brief_id)
+    if sent is None:
+        return None
+    out = sa.select(job_table.c.out).where(
+        job_table.c.tenant_id == shop.tenant, job_table.c.public_id == sent
+    )
+    return Opened(job=sent, resumed=True, out=Path(connection.execute(out).scalar_one()))
 
 
 def _find_unfinished(connection: sa.Connection, shop: Workshop, brief_id: int) -> Opened | None:

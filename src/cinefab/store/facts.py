@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -67,3 +69,52 @@ def record_event(
 def leaf_hash(body: bytes) -> str:
     """Return RFC 6962's hash of a leaf: SHA-256 over a zero byte and the body."""
     return hashlib.sha256(b"\x00" + body).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToldEvent:
+    """An event as it stands in the outbox; ids rise in the order of being written."""
+
+    id: int
+    tenant: TenantId
+    kind: str
+    subject: str
+    body: Json
+    at_us: int
+
+
+def events_of(
+    connection: sa.Connection, *, tenant: TenantId, subject: str, after: int = 0, limit: int = 1000
+) -> tuple[ToldEvent, ...]:
+    """Return the events about one thing that come after another one, oldest first."""
+    rows = connection.execute(
+        sa.select(outbox)
+        .where(outbox.c.tenant_id == tenant, outbox.c.subject == subject, outbox.c.id > after)
+        .order_by(outbox.c.id)
+        .limit(limit)
+    )
+    return tuple(_told(row) for row in rows)
+
+
+def events_after(connection: sa.Connection, after: int, *, limit: int) -> tuple[ToldEvent, ...]:
+    """Return the events of all tenants after one, oldest first: for those who pass them on."""
+    rows = connection.execute(
+        sa.select(outbox).where(outbox.c.id > after).order_by(outbox.c.id).limit(limit)
+    )
+    return tuple(_told(row) for row in rows)
+
+
+def newest_event(connection: sa.Connection) -> int:
+    """Return the id of the event that was written last, 0 if there is none."""
+    return int(connection.execute(sa.select(sa.func.max(outbox.c.id))).scalar() or 0)
+
+
+def _told(row: Any) -> ToldEvent:
+    return ToldEvent(
+        id=row.id,
+        tenant=TenantId(row.tenant_id),
+        kind=row.kind,
+        subject=row.subject,
+        body=json.loads(row.body),
+        at_us=row.created_us,
+    )

@@ -40,6 +40,7 @@ outbox: Final = sa.Table(
     sa.Column("created_us", sa.BigInteger, nullable=False),
     sa.Column("published_us", sa.BigInteger),
     sa.Index(None, "published_us", "id"),
+    sa.Index(None, "subject", "id"),
     sqlite_autoincrement=True,
 )
 """Events to be told to the world, in the order in which they became true."""

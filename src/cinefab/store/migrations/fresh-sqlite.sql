@@ -1,4 +1,4 @@
--- revision 0010
+-- revision 0011
 CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
@@ -555,4 +555,5 @@ CREATE TABLE sign_in (
 CREATE INDEX ix_sign_in_tenant_id_sign_in_principal_id ON sign_in (tenant_id, principal_id);
 CREATE INDEX ix_job_tenant_id_job_status ON job (tenant_id, status);
 CREATE INDEX ix_principal_tenant_id ON principal (tenant_id);
-INSERT INTO alembic_version (version_num) VALUES ('0010');
+CREATE INDEX ix_outbox_subject_outbox_id ON outbox (subject, id);
+INSERT INTO alembic_version (version_num) VALUES ('0011');

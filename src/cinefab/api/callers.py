@@ -1,0 +1,64 @@
+"""Who asks, by the key that a request brings; and the service that it asks.
+
+While a studio has no key at all, whoever is on this machine is its owner: if the service listens on
+loopback only, is asked by a name of loopback, and not by a page from elsewhere in a browser.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+from urllib.parse import urlsplit
+
+from fastapi import Depends, Request
+
+from cinefab.app.service import LOCAL_OWNER, Service
+from cinefab.core.errors import NotAuthenticated
+from cinefab.tenancy.caller import Caller
+
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def service_of(request: Request) -> Service:
+    """Return the service that this application is of."""
+    service: Service = request.app.state.service
+    return service
+
+
+def caller_of(request: Request) -> Caller:
+    """Return who asks; raise `NotAuthenticated`."""
+    service = service_of(request)
+    given = request.headers.get("authorization")
+    if given is not None:
+        scheme, _, secret = given.partition(" ")
+        if scheme.lower() != "bearer":
+            raise _refused("the header Authorization is of another scheme than Bearer")
+        return service.find_caller(secret.strip())
+    if not request.app.state.loopback:
+        raise _refused("no key was sent")
+    if _name_of(f"//{request.headers.get('host', '')}") not in _LOOPBACK:
+        raise _refused("no key was sent, and the service was asked by a name from elsewhere")
+    origin = request.headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+        raise _refused("no key was sent, and a page from elsewhere asks")
+    if not service.is_open():
+        raise _refused("no key was sent")
+    return LOCAL_OWNER
+
+
+Asking = Annotated[Caller, Depends(caller_of)]
+Serving = Annotated[Service, Depends(service_of)]
+
+
+def _name_of(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None
+
+
+def _refused(found: str) -> NotAuthenticated:
+    return NotAuthenticated(
+        attempted="find out who asks",
+        found=found,
+        remedy="Send `Authorization: Bearer cfk_…` with a key that is in force.",
+    )

@@ -1,0 +1,52 @@
+"""What the door itself refuses, beside what the studio does.
+
+CinefabError
+├── MalformedRequest        the request's bytes are not what they say they are
+├── BodyTooLarge            more was sent, or announced, than is taken
+├── MediaTypeRefused        the body is of a type that this route does not read
+├── NoSuchRoute             nothing is at this path
+├── MethodRefused           what is at this path cannot be asked in this way
+├── RangeRefused            the range that was asked for is not in the content
+├── LinkRefused             a signed link is over, or was changed
+└── Fault                   a mistake of ours; what it was is in the log
+"""
+
+from __future__ import annotations
+
+from cinefab.core.errors import CinefabError
+
+
+class MalformedRequest(CinefabError):
+    """The request's bytes are not what they say they are."""
+
+
+class BodyTooLarge(CinefabError):
+    """More was sent, or announced, than is taken."""
+
+
+class MediaTypeRefused(CinefabError):
+    """The body is of a type that this route does not read."""
+
+
+class NoSuchRoute(CinefabError):
+    """Nothing is at this path."""
+
+
+class MethodRefused(CinefabError):
+    """What is at this path cannot be asked in this way."""
+
+
+class RangeRefused(CinefabError):
+    """The range that was asked for is not in the content."""
+
+    def __init__(self, *, attempted: str, found: str, remedy: str, size_bytes: int) -> None:
+        super().__init__(attempted=attempted, found=found, remedy=remedy)
+        self.size_bytes = size_bytes
+
+
+class LinkRefused(CinefabError):
+    """A signed link is over, or was changed."""
+
+
+class Fault(CinefabError):
+    """A mistake of ours; what it was is in the log."""

@@ -1,0 +1,555 @@
+"""The studio as a service asks for it: each verb once, for whoever may, on the caller's tenant.
+
+The API and its dialects call these functions, which block and are called in threads. They decide
+by the policy who may do what, and let no location through that names a file of this machine.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import partial
+from logging import getLogger
+from pathlib import Path
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from cinefab.app.events import EventHub
+from cinefab.app.models import Broken, Models, look_at
+from cinefab.app.settings import Settings
+from cinefab.app.studio import Studio
+from cinefab.core.brief import Brief
+from cinefab.core.canonical import Sha256, sha256_of
+from cinefab.core.effect import with_files
+from cinefab.core.errors import BriefInvalid, CinefabError, NothingToDecide, Unavailable
+from cinefab.core.ids import AssetId, JobId
+from cinefab.economics.report import ledger_report
+from cinefab.generate.backend import ModelCard
+from cinefab.ingest.brief import WrittenBrief, parse_brief
+from cinefab.jobs.cancelling import cancel_job
+from cinefab.jobs.door import open_job, revise_brief
+from cinefab.jobs.gating import decide, expire_overdue, find_waiting, waiting_items
+from cinefab.jobs.listing import ListedJob, list_jobs, load_listed
+from cinefab.jobs.once import Once, find_by_key
+from cinefab.jobs.owners import working_as
+from cinefab.jobs.report import build_report
+from cinefab.jobs.rounds import load_order
+from cinefab.jobs.sending_back import send_back
+from cinefab.jobs.status import JobStatus
+from cinefab.jobs.tables import job as job_table
+from cinefab.jobs.workshop import Progress, Workshop
+from cinefab.provenance.asset import Asset
+from cinefab.provenance.assets import load_asset
+from cinefab.provenance.credential_rows import Credential, find_credential
+from cinefab.record.books import check_books
+from cinefab.record.trace import find_by_digest, trace
+from cinefab.review.gate import Choice
+from cinefab.review.items import Decision, Item, decisions_of
+from cinefab.store.facts import ToldEvent, events_of
+from cinefab.store.migrate import HEAD
+from cinefab.tenancy.caller import Caller, Kind
+from cinefab.tenancy.keys import authenticate, create_key, is_worth_noting, note_use
+from cinefab.tenancy.local import LOCAL_PRINCIPAL, LOCAL_TENANT
+from cinefab.tenancy.policy import Resource, load_policy
+from cinefab.tenancy.principals import create_principal
+from cinefab.tenancy.roles import Action, Role
+from cinefab.tenancy.tables import api_key
+
+_log: Final = getLogger(__name__)
+
+_STARTERS: Final = 2
+
+_NOWHERE: Final = Path("/nonexistent")
+"""What a brief that came from elsewhere is relative to: none of our files are its own."""
+
+LOCAL_OWNER: Final = Caller(
+    tenant=LOCAL_TENANT,
+    principal=LOCAL_PRINCIPAL,
+    kind=Kind.PERSON,
+    roles=frozenset({Role.OWNER}),
+)
+"""Who asks on this machine while the studio has no key: the person at its keyboard."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ordered:
+    """A job that a create led to; `before` says that it was there already."""
+
+    job: ListedJob
+    before: bool
+
+
+class Service:
+    """A running studio, for many callers at once; any thread may call."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._progress: dict[JobId, Progress] = {}
+        self._hub: EventHub | None = None
+        self.studio = Studio(settings, tell=self._tell)
+        try:
+            self.policy = load_policy(settings.policies_folder)
+            self.events = EventHub(self.studio.shop.recorder.db)
+            self._hub = self.events
+            self.models = Models(settings)
+        except BaseException:
+            self.studio.close()
+            raise
+        self._starters = ThreadPoolExecutor(_STARTERS, thread_name_prefix="start")
+        self._lost = False
+
+    def start(self, on_lost: Callable[[], None]) -> None:
+        """Start working; `on_lost` is called if this process is taken for dead."""
+
+        def lost() -> None:
+            self._lost = True
+            on_lost()
+
+        self.studio.on_lost(lost)
+        self.studio.launch()
+
+    def close(self) -> None:
+        """Stop; jobs that still run are left for the next worker."""
+        self.events.close()
+        self._starters.shutdown(wait=True, cancel_futures=True)
+        self.studio.close()
+
+    # Who asks
+
+    def is_open(self) -> bool:
+        """Say whether nobody has a key yet, so that whoever is on this machine is its owner."""
+        with self._db.read() as connection:
+            return connection.execute(sa.select(api_key.c.id).limit(1)).first() is None
+
+    def find_caller(self, secret: str) -> Caller:
+        """Return who has this key; raise `NotAuthenticated`."""
+        now_us = self._clock.now_us()
+        with self._db.read() as connection:
+            caller = authenticate(connection, secret, now_us=now_us)
+        if is_worth_noting(caller, now_us=now_us):
+            with self._db.write() as connection:
+                note_use(connection, caller, now_us=now_us)
+        return caller
+
+    def create_owner_key(self) -> str:
+        """Make an owner of the local tenant with a key, and return the key, this once."""
+        now_us, ids = self._clock.now_us(), self.studio.shop.recorder.ids
+        with self._db.write() as connection:
+            owner = create_principal(
+                connection,
+                tenant=LOCAL_TENANT,
+                kind=Kind.PERSON,
+                name="owner",
+                roles=frozenset({Role.OWNER}),
+                by=LOCAL_PRINCIPAL,
+                ids=ids,
+                now_us=now_us,
+            )
+            made = create_key(
+                connection,
+                tenant=LOCAL_TENANT,
+                principal=owner,
+                name="first start",
+                by=LOCAL_PRINCIPAL,
+                ids=ids,
+                now_us=now_us,
+            )
+        return made.secret
+
+    # Whether it works
+
+    def ready(self) -> Mapping[str, str]:
+        """Return what was found of each thing that work needs; `ok` where it is there."""
+        found = {"worker": "taken for dead" if self._lost else "ok"}
+        try:
+            with self._db.read() as connection:
+                connection.execute(sa.select(1))
+            found["database"] = "ok"
+        except CinefabError as error:
+            found["database"] = type(error).__name__
+        found["schema"] = HEAD
+        return found
+
+    # Jobs
+
+    def create(
+        self,
+        caller: Caller,
+        text: str,
+        *,
+        once: Once,
+        files: Mapping[str, Path] | None = None,
+        folder: Path | None = None,
+    ) -> Ordered:
+        """Make a job of a brief as text; its files are URLs, or names of `files` in `folder`.
+
+        Raises as `jobs.door.open_job` does, and `Forbidden`.
+        """
+        shop = self._shop(caller, Action.JOB_CREATE)
+        known = self._sent_before(shop, once)
+        if known is not None:
+            return known
+        now_us = self._clock.now_us()
+        brief = parse_brief(text, origin="the request", now_us=now_us)
+        _check_locations(brief, allowed=frozenset(files or ()))
+        written = WrittenBrief(brief=brief, text=text, folder=_NOWHERE)
+        opened = open_job(
+            shop,
+            brief,
+            base=folder or _NOWHERE,
+            out=self.settings.out,
+            requested_us=now_us,
+            written=written,
+            once=once,
+        )
+        return self._ordered(shop, opened.job, before=opened.resumed)
+
+    def list(
+        self,
+        caller: Caller,
+        *,
+        limit: int,
+        after: str | None,
+        status: JobStatus | None,
+        label: tuple[str, str] | None,
+    ) -> tuple[ListedJob, ...]:
+        """Return a page of the tenant's jobs, newest first."""
+        shop = self._shop(caller, Action.JOB_READ)
+        with self._db.read() as connection:
+            return list_jobs(
+                connection,
+                tenant=shop.tenant,
+                limit=limit,
+                after=None if after is None else JobId(after),
+                status=status,
+                label=label,
+            )
+
+    def show(self, caller: Caller, job: str) -> ListedJob:
+        """Return a job; raise `Unavailable` if there is none."""
+        return self._find(caller, job, Action.JOB_READ)[1]
+
+    def progress(self, job: JobId) -> Progress | None:
+        """Return the latest news of a job that this process makes."""
+        return self._progress.get(job)
+
+    def cancel(self, caller: Caller, job: str) -> ListedJob:
+        """Stop a job; of one that is over nothing changes."""
+        shop, listed = self._find(caller, job, Action.JOB_CANCEL)
+        cancel_job(shop, listed.id, by=shop.principal)
+        return self.show(caller, job)
+
+    def retry(self, caller: Caller, job: str, *, once: Once) -> Ordered:
+        """Order what a job asked for again, once it has ended; what was finished is reused.
+
+        Raises `NothingToDecide` while it has not.
+        """
+        return self.remix(caller, job, changes=(), shots=(), once=once)
+
+    def remix(
+        self,
+        caller: Caller,
+        job: str,
+        *,
+        changes: Sequence[str],
+        shots: Sequence[int],
+        once: Once,
+    ) -> Ordered:
+        """Make another job of a job's brief, with `changes` (`path=value`) and new seeds in `shots`.
+
+        Without any, it is the same again, for which the job must have ended. Raises as `create`.
+        """
+        _, listed = self._find(caller, job, Action.JOB_READ)
+        shop = self._shop(caller, Action.JOB_CREATE)
+        known = self._sent_before(shop, once)
+        if known is not None:
+            return known
+        if not changes and not shots and not listed.is_over:
+            raise NothingToDecide(
+                attempted=f"order {listed.id} again",
+                found=f"it is {listed.status}",
+                remedy="Wait until it has ended, or cancel it; or change something of it.",
+            )
+        now_us = self._clock.now_us()
+        kept = load_order(shop, listed.id).brief
+        text, folder = self._written(shop, listed.id)
+        if changes and text is not None:
+            before = parse_brief(text, origin="that was kept", now_us=now_us)
+            after = parse_brief(text, origin="that was kept", now_us=now_us, overrides=changes)
+            _check_locations(after, allowed=frozenset(place for _, place in _locations(before)))
+        revised, revised_text = revise_brief(
+            shop,
+            kept,
+            text=text,
+            folder=folder,
+            changes=changes,
+            reseed={index: _other_seed(listed.id, index) for index in shots},
+        )
+        opened = open_job(
+            shop,
+            revised,
+            base=_NOWHERE,
+            out=self.settings.out,
+            requested_us=now_us,
+            written=None
+            if revised_text is None
+            else WrittenBrief(brief=revised, text=revised_text, folder=folder),
+            once=once,
+        )
+        return self._ordered(shop, opened.job, before=opened.resumed)
+
+    def report(self, caller: Caller, job: str) -> Mapping[str, Any]:
+        """Return all that is known of a job: segments, time, cost, origin, verdict."""
+        shop, listed = self._find(caller, job, Action.JOB_READ)
+        return build_report(shop, listed.id)
+
+    def events_since(self, caller: Caller, job: str, after: int) -> tuple[ToldEvent, ...]:
+        """Return what was told of a job after an event."""
+        shop, listed = self._find(caller, job, Action.JOB_READ)
+        with self._db.read() as connection:
+            return events_of(connection, tenant=shop.tenant, subject=listed.id, after=after)
+
+    # Assets
+
+    def asset(self, caller: Caller, asset: str) -> Asset:
+        """Return an asset; raise `Unavailable` if the tenant has none by this id."""
+        shop = self._shop(caller, Action.ASSET_READ)
+        with self._db.read() as connection:
+            return load_asset(connection, shop.tenant, AssetId(asset))
+
+    def content(self, caller: Caller, asset: str) -> tuple[Asset, Path]:
+        """Return an asset and a file of this machine with its bytes, held against their digest."""
+        found = self.asset(caller, asset)
+        return found, self.studio.shop.blobs.local_path(found.sha256)
+
+    def preview(self, caller: Caller, job: str) -> tuple[Asset, Path]:
+        """Return a job's first picture; raise `Unavailable` while there is none."""
+        shop, listed = self._find(caller, job, Action.JOB_READ)
+        digest = build_report(shop, listed.id)["preview"]
+        if digest is None:
+            raise Unavailable(
+                attempted=f"show the first picture of {listed.id}",
+                found="it has not been made, or was swept away since",
+                remedy="Wait for the event that tells of it.",
+            )
+        with self._db.read() as connection:
+            found = find_by_digest(connection, shop.tenant, Sha256(digest))
+        return found, shop.blobs.local_path(found.sha256)
+
+    def thumbnail(self, caller: Caller, asset: str) -> tuple[Asset, Path]:
+        """Return a picture of an asset: itself, or the first picture of the job that made it."""
+        found = self.asset(caller, asset)
+        if found.media_type.startswith("image/"):
+            return found, self.studio.shop.blobs.local_path(found.sha256)
+        if found.job is None:
+            raise Unavailable(
+                attempted=f"show a picture of {asset}",
+                found=f"it is {found.media_type}, and no job made it",
+                remedy="Ask for its content.",
+            )
+        return self.preview(caller, found.job)
+
+    def traced(self, caller: Caller, asset: str) -> Mapping[str, Any]:
+        """Return where an asset comes from, what that cost, and who is paid."""
+        found = self.asset(caller, asset)
+        with self._db.read() as connection:
+            return trace(
+                connection,
+                tenant=caller.tenant,
+                asset=found,
+                anchors_pem=self.studio.shop.authority.trust_anchors_pem,
+            )
+
+    def credentials(self, caller: Caller, asset: str) -> tuple[Asset, Credential | None]:
+        """Return the content credentials that an asset's bytes carry, as far as is known."""
+        found = self.asset(caller, asset)
+        with self._db.read() as connection:
+            return found, find_credential(connection, found)
+
+    # Reviews
+
+    def reviews(self, caller: Caller) -> tuple[Item, ...]:
+        """Return what waits for a person, the soonest due first."""
+        shop = self._shop(caller, Action.REVIEW_READ)
+        expire_overdue(shop)
+        return waiting_items(shop)
+
+    def decide(self, caller: Caller, subject: str, choice: Choice, *, reason: str) -> Decision:
+        """Answer what was asked about a film; raise `NothingToDecide`."""
+        shop = self._shop(caller, Action.REVIEW_DECIDE)
+        expire_overdue(shop)
+        item = find_waiting(shop, subject)
+        made = decide(shop, item, choice, by=shop.principal, reason=reason)
+        self._begin(item.job)
+        return made
+
+    def send_back(
+        self,
+        caller: Caller,
+        subject: str,
+        *,
+        reason: str,
+        changes: Sequence[str],
+        shots: Sequence[int],
+    ) -> Decision:
+        """Have a film that waits made again, changed; raise as `decide`, `BriefInvalid` too."""
+        shop = self._shop(caller, Action.REVIEW_DECIDE)
+        expire_overdue(shop)
+        item = find_waiting(shop, subject)
+        self._check_changes(shop, item.job, changes)
+        made = send_back(shop, item, by=shop.principal, reason=reason, changes=changes, shots=shots)
+        self._begin(item.job)
+        return made
+
+    # The rest
+
+    def list_models(self, caller: Caller) -> tuple[ModelCard, ...]:
+        """Return the cards of the models that can be used, by name."""
+        self._shop(caller, Action.MODEL_READ)
+        return tuple(each.card for each in look_at(self.models) if not isinstance(each, Broken))
+
+    def ledger(self, caller: Caller) -> Mapping[str, Any]:
+        """Return what was spent and reserved, where device time went and what each job cost."""
+        shop = self._shop(caller, Action.LEDGER_READ)
+        with self._db.read() as connection:
+            found = ledger_report(connection, tenant=shop.tenant)
+        return {**asdict(found), "by_class": {str(k): us for k, us in found.by_class.items()}}
+
+    def check_ledger(self, caller: Caller) -> Mapping[str, Any]:
+        """Prove that the books balance, from the journal alone."""
+        shop = self._shop(caller, Action.LEDGER_READ)
+        with self._db.read() as connection:
+            checked = check_books(connection, tenant=shop.tenant)
+        return {"balances": checked.holds, **asdict(checked)}
+
+    @property
+    def _db(self) -> Any:
+        return self.studio.shop.recorder.db
+
+    @property
+    def _clock(self) -> Any:
+        return self.studio.shop.recorder.clock
+
+    def _shop(self, caller: Caller, action: Action) -> Workshop:
+        self.policy.check(caller, action, Resource(tenant=caller.tenant))
+        return working_as(self.studio.shop, tenant=caller.tenant, principal=caller.principal)
+
+    def _find(self, caller: Caller, job: str, action: Action) -> tuple[Workshop, ListedJob]:
+        shop = working_as(self.studio.shop, tenant=caller.tenant, principal=caller.principal)
+        with self._db.read() as connection:
+            listed = load_listed(connection, tenant=caller.tenant, job=JobId(job))
+        resource = Resource(
+            tenant=caller.tenant, owner=listed.principal, labels=dict(listed.labels)
+        )
+        self.policy.check(caller, action, resource)
+        return shop, listed
+
+    def _sent_before(self, shop: Workshop, once: Once) -> Ordered | None:
+        # Asked again in the transaction that writes; here it spares the work of a plan.
+        with self._db.read() as connection:
+            known = find_by_key(connection, shop, once)
+        return None if known is None else self._ordered(shop, known, before=True)
+
+    def _ordered(self, shop: Workshop, job: JobId, *, before: bool) -> Ordered:
+        if not before:
+            self._begin(job)
+        with self._db.read() as connection:
+            listed = load_listed(connection, tenant=shop.tenant, job=job)
+        return Ordered(job=listed, before=before)
+
+    def _begin(self, job: JobId) -> None:
+        # What is written survives: if this process dies first, a worker finds the job and starts it.
+        self._starters.submit(self._begin_now, job)
+
+    def _begin_now(self, job: JobId) -> None:
+        try:
+            self.studio.begin(job)
+        except CinefabError as error:
+            _log.warning("job_not_started", extra={"job": job, "found": type(error).__name__})
+
+    def _check_changes(self, shop: Workshop, job: JobId, changes: Sequence[str]) -> None:
+        text, _ = self._written(shop, job)
+        if not changes or text is None:
+            return
+        now_us = self._clock.now_us()
+        before = parse_brief(text, origin="that was kept", now_us=now_us)
+        after = parse_brief(text, origin="that was kept", now_us=now_us, overrides=changes)
+        _check_locations(after, allowed=frozenset(place for _, place in _locations(before)))
+
+    def _written(self, shop: Workshop, job: JobId) -> tuple[str | None, Path]:
+        with self._db.read() as connection:
+            row = connection.execute(
+                sa.select(job_table.c.written).where(
+                    job_table.c.tenant_id == shop.tenant, job_table.c.public_id == job
+                )
+            ).scalar_one()
+            texts = [
+                made.written
+                for _, made in decisions_of(connection, tenant=shop.tenant, job=job)
+                if made.written is not None
+            ]
+        if row is None:
+            return None, _NOWHERE
+        ordered: Any = json.loads(row)
+        return (texts[-1] if texts else str(ordered["text"])), Path(ordered["folder"])
+
+    def _tell(self, news: Progress) -> None:
+        self._progress[news.job] = news
+        while len(self._progress) > _PROGRESS_KEPT:
+            self._progress.pop(next(iter(self._progress)), None)
+        if self._hub is not None:
+            self._hub.tell(news)
+
+
+_PROGRESS_KEPT: Final = 1024
+
+
+def _locations(brief: Brief) -> list[tuple[str, str]]:
+    """Return every place that a brief names for what it is made from, with the field's path."""
+    found = [(f"references.{each.name}", each.location) for each in brief.references]
+    found += [
+        (f"brand.{name}", place)
+        for name, place in (("font", brief.brand.font), ("lut", brief.brand.lut))
+        if place is not None
+    ]
+
+    everywhere = [("effects", brief.effects)]
+    everywhere += [(f"shots[{i}].effects", shot.effects) for i, shot in enumerate(brief.shots)]
+    for path, effects in everywhere:
+        named: list[tuple[str, str]] = []
+        for effect in effects:
+            with_files(effect, partial(_note, named))
+        found += [(f"{path}.{name}", place) for name, place in named]
+    return found
+
+
+def _note(named: list[tuple[str, str]], name: str, place: str) -> str:
+    named.append((name, place))
+    return place
+
+
+def _check_locations(brief: Brief, *, allowed: frozenset[str]) -> None:
+    """Raise `BriefInvalid` for a place that is neither a web address nor a file that was sent."""
+    for field, place in _locations(brief):
+        if place not in allowed and not place.lower().startswith(("http://", "https://")):
+            raise BriefInvalid(
+                field=field,
+                found=f"{place[:80]!r} is no file that was sent along",
+                remedy="Give an http or https URL, or send the file as a part of the form whose "
+                "name is what the brief says.",
+            )
+    for position, place in enumerate(brief.deliver):
+        if "://" not in place or place.lower().startswith("file:"):
+            raise BriefInvalid(
+                field=f"deliver[{position}]",
+                found=f"{place[:80]!r} is no place that a service delivers to",
+                remedy="Name a place by its URL: https://… or s3://….",
+            )
+
+
+def _other_seed(job: JobId, index: int) -> int:
+    # The same however often it is asked, another one than the job's own.
+    return int.from_bytes(sha256_of(f"{job}:{index}".encode()).encode()[:6], "big")

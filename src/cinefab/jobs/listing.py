@@ -1,0 +1,130 @@
+"""A tenant's jobs as its callers see them: one, or a page of many, newest first."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from cinefab.core.canonical import Json, canonical_json
+from cinefab.core.ids import AssetId, JobId, PrincipalId, TenantId
+from cinefab.deliver.tables import release
+from cinefab.jobs.owners import no_such_job
+from cinefab.jobs.status import ENDED, JobStatus
+from cinefab.jobs.tables import brief as brief_table
+from cinefab.jobs.tables import job as job_table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedJob:
+    """A job's row with what its brief says of it; `film` is the asset that was released."""
+
+    id: JobId
+    principal: PrincipalId
+    status: JobStatus
+    title: str
+    seconds: float
+    size: str
+    labels: Mapping[str, str]
+    round: int
+    created_us: int
+    deadline_us: int | None
+    first_preview_us: int | None
+    ended_us: int | None
+    failure: Json
+    film: AssetId | None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will happen to it."""
+        return self.status in ENDED
+
+
+def load_listed(connection: sa.Connection, *, tenant: TenantId, job: JobId) -> ListedJob:
+    """Return a job; raise `Unavailable` if the tenant has none by this id."""
+    found = _rows(connection, tenant, job_table.c.public_id == job, limit=1)
+    if not found:
+        raise no_such_job(job)
+    return found[0]
+
+
+def list_jobs(
+    connection: sa.Connection,
+    *,
+    tenant: TenantId,
+    limit: int,
+    after: JobId | None = None,
+    status: JobStatus | None = None,
+    label: tuple[str, str] | None = None,
+) -> tuple[ListedJob, ...]:
+    """Return up to `limit` jobs, newest first, that come after another one in that order.
+
+    `label` is a name and a value that their briefs have.
+
+    Raises `Unavailable` if the tenant has no job `after`.
+    """
+    which = []
+    if status is not None:
+        which.append(job_table.c.status == status)
+    if label is not None:
+        # As canonical JSON writes it: within a text its quotes would be escaped.
+        pair = canonical_json(list(label)).decode()
+        which.append(brief_table.c.document.contains(pair, autoescape=True))
+    if after is not None:
+        row = connection.execute(
+            sa.select(job_table.c.id).where(
+                job_table.c.tenant_id == tenant, job_table.c.public_id == after
+            )
+        ).scalar()
+        if row is None:
+            raise no_such_job(after)
+        which.append(job_table.c.id < row)
+    return _rows(connection, tenant, *which, limit=limit)
+
+
+def _rows(
+    connection: sa.Connection, tenant: TenantId, *which: sa.ColumnElement[bool], limit: int
+) -> tuple[ListedJob, ...]:
+    rows = connection.execute(
+        sa.select(job_table, brief_table.c.document, release.c.asset_id)
+        .join(brief_table, brief_table.c.id == job_table.c.brief_id)
+        .outerjoin(
+            release,
+            sa.and_(release.c.tenant_id == tenant, release.c.job_id == job_table.c.public_id),
+        )
+        .where(job_table.c.tenant_id == tenant, brief_table.c.tenant_id == tenant, *which)
+        .order_by(job_table.c.id.desc())
+        .limit(limit)
+    )
+    return tuple(_listed(row) for row in rows)
+
+
+def _listed(row: Any) -> ListedJob:
+    brief: Any = json.loads(row.document)
+    status = JobStatus(row.status)
+    return ListedJob(
+        id=JobId(row.public_id),
+        principal=PrincipalId(row.principal_id),
+        status=status,
+        title=brief["title"],
+        seconds=sum(shot["length_ms"] for shot in brief["shots"]) / 1000,
+        size="{}x{}".format(*_size(brief)),
+        labels=dict(brief["labels"]),
+        round=row.round,
+        created_us=row.created_us,
+        deadline_us=row.deadline_us,
+        first_preview_us=row.first_preview_us,
+        ended_us=row.ended_us,
+        failure=None if row.failure is None else json.loads(row.failure),
+        film=AssetId(row.asset_id)
+        if row.asset_id is not None and status is JobStatus.DELIVERED
+        else None,
+    )
+
+
+def _size(brief: Any) -> tuple[int, int]:
+    output = brief["output"]
+    return output["width"], output["height"]
