@@ -110,7 +110,7 @@ def problem_document(error: CinefabError) -> dict[str, Any]:
     policies = getattr(error, "policies", None)
     return {
         "type": f"/errors/{slug(kind)}",
-        "title": (kind.__doc__ or "").strip().splitlines()[0].rstrip("."),
+        "title": (kind.__doc__ or "").strip().splitlines()[0].partition(";")[0].rstrip("."),
         "status": status,
         "detail": str(error),
         "attempted": error.attempted,

@@ -26,6 +26,7 @@ from cinefab.core.canonical import Sha256, sha256_of
 from cinefab.core.effect import with_files
 from cinefab.core.errors import BriefInvalid, CinefabError, NothingToDecide, Unavailable
 from cinefab.core.ids import AssetId, JobId
+from cinefab.economics.budgets import Spenders
 from cinefab.economics.report import ledger_report
 from cinefab.generate.backend import ModelCard
 from cinefab.ingest.brief import WrittenBrief, parse_brief
@@ -204,6 +205,7 @@ class Service:
             requested_us=now_us,
             written=written,
             once=once,
+            spenders=_spenders(caller, brief),
         )
         return self._ordered(shop, opened.job, before=opened.resumed)
 
@@ -298,6 +300,7 @@ class Service:
             if revised_text is None
             else WrittenBrief(brief=revised, text=revised_text, folder=folder),
             once=once,
+            spenders=_spenders(caller, revised),
         )
         return self._ordered(shop, opened.job, before=opened.resumed)
 
@@ -505,6 +508,11 @@ class Service:
 
 
 _PROGRESS_KEPT: Final = 1024
+
+
+def _spenders(caller: Caller, brief: Brief) -> Spenders:
+    # What a key says of itself, nobody who has it can say otherwise.
+    return Spenders(key=caller.key, labels={**dict(brief.labels), **caller.labels})
 
 
 def _locations(brief: Brief) -> list[tuple[str, str]]:
