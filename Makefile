@@ -76,6 +76,9 @@ $(VENV)/.check: $(VENV)/.core requirements/check.txt
 	@$(PIP) -r requirements/check.txt
 	@touch $@
 
-$(VENV)/.test: $(VENV)/.core requirements/test.txt requirements/speech.txt
+$(VENV)/.test: $(VENV)/.core requirements/test.txt requirements/speech.txt requirements/diffusers.txt
 	@$(PIP) -r requirements/test.txt -r requirements/speech.txt
+	@# Its torch is the build without CUDA, which is not to be had everywhere.
+	@$(PIP) -r requirements/diffusers.txt || \
+	  echo 'The extra diffusers was not installed: its tests are skipped'
 	@touch $@

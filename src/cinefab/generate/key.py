@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from cinefab.core.brief import Quality, Size, TransitionKind
 from cinefab.core.canonical import Json, Sha256, digest_of
-from cinefab.core.effect import PlannedEffect
+from cinefab.core.effect import PlannedEffect, settings_text
 from cinefab.core.ids import TenantId
 from cinefab.core.plan import PreparedReference, Versions
 
@@ -107,6 +107,9 @@ def transition_key(
 def _without_names(given: Mapping[str, Any], place: Mapping[str, int]) -> dict[str, Json]:
     """Return the model's input with each reference's name replaced by its place in the list."""
     anonymous = dict(given)
+    if "settings" in given:
+        # A model's settings may be broken numbers, which have one spelling here, as effects' have.
+        anonymous["settings"] = settings_text(given["settings"])
     anonymous["references"] = [place[name] for name in given["references"]]
     anonymous["roles"] = [[place[name], role] for name, role in _in_order(given["roles"], place)]
     anonymous["logo"] = None if given["logo"] is None else place[given["logo"]]
