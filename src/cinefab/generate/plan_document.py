@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any, Final
 
 from cinefab.core.brief import Quality, Size, TransitionKind
 from cinefab.core.canonical import Json, Sha256
-from cinefab.core.effect import effect_document, effect_from_document
+from cinefab.core.effect import effect_document, effect_from_document, settings_text
 from cinefab.core.errors import BriefInvalid
 from cinefab.core.plan import (
     MediaKind,
@@ -114,7 +116,7 @@ def _shot_document(shot: PlannedShot) -> dict[str, Json]:
         "index": shot.index,
         "frames": shot.frames,
         "seed": shot.seed,
-        "input": shot.input,
+        "input": _with_settings(shot.input, settings_text),
         "references": list(shot.references),
         "segments": [
             {
@@ -141,7 +143,7 @@ def _shot(stored: dict[str, Any]) -> PlannedShot:
         index=stored["index"],
         frames=stored["frames"],
         seed=stored["seed"],
-        input=stored["input"],
+        input=_with_settings(stored["input"], json.loads),
         references=tuple(stored["references"]),
         segments=tuple(_segment(segment) for segment in stored["segments"]),
         effects=tuple(effect_from_document(effect) for effect in stored.get("effects", ())),
@@ -204,3 +206,8 @@ def _reference(stored: dict[str, Any]) -> PreparedReference:
         fps=None if fps is None else Fraction(fps),
         duration_us=stored.get("duration_us", 0),
     )
+
+
+def _with_settings(given: Any, change: Callable[[Any], Any]) -> Any:
+    """Return a model's input with its settings changed: as text here, for they may be broken numbers."""
+    return given if "settings" not in given else {**given, "settings": change(given["settings"])}

@@ -27,6 +27,7 @@ from cinefab.jobs.report import build_report, verdict_pictures
 from cinefab.jobs.report_page import write_report_page
 from cinefab.jobs.report_timeline import preview_of
 from cinefab.jobs.stages import Order, StageOutput, run_stage
+from cinefab.jobs.takes import input_said
 from cinefab.jobs.workshop import Workshop
 from cinefab.provenance.assets import Asset
 from cinefab.provenance.claims import Action, FilmClaims, Ingredient, Software
@@ -241,7 +242,7 @@ def _claims(shop: Workshop, order: Order, plan: Plan, references: Sequence[Json]
         brief_digest=digest_of(plan_document(plan)),
         seed=order.brief.seed,
         prompt_digest=digest_of(
-            {"title": plan.title, "shots": [shot.input for shot in plan.shots]}
+            {"title": plan.title, "shots": [input_said(shot) for shot in plan.shots]}
         ),
         actions=(
             *_effects(plan),

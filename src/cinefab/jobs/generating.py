@@ -30,7 +30,7 @@ from cinefab.jobs.previewing import has_quick_look, preview, show
 from cinefab.jobs.refining import REFUSED
 from cinefab.jobs.running import WatchedRun
 from cinefab.jobs.stages import Order, StageOutput, run_stage
-from cinefab.jobs.takes import ask_model, finish_of, prompt_of, request_for, sources_of
+from cinefab.jobs.takes import ask_model, finish_of, input_said, prompt_of, request_for, sources_of
 from cinefab.jobs.workshop import Model, Progress, Workshop
 from cinefab.provenance.assets import Asset
 from cinefab.record.commit import NewAsset
@@ -191,7 +191,7 @@ def _keep(
             # First, so that a model cannot say something else of what it was asked.
             **said.get("notes", {}),
             "seed": shot.seed,
-            "input": shot.input,
+            "input": input_said(shot),
             "shot": shot.index,
             **effects_said(shot),
         },
@@ -219,7 +219,7 @@ def _keep(
     facts = TakeFacts(
         model=model.card.ref,
         seed=shot.seed,
-        input=shot.input,
+        input=input_said(shot),
         versions={
             "machine": plan.versions.machine,
             "encoder": plan.versions.encoder,

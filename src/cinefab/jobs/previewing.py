@@ -22,6 +22,7 @@ from cinefab.jobs.tables import job as job_table
 from cinefab.jobs.takes import (
     ask_model,
     finish_of_still,
+    input_said,
     prompt_of,
     request_now,
     require_same_versions,
@@ -145,7 +146,7 @@ async def _make_still(
             prompt_digest=digest_of(prompt_of(shot)),
             parameters={
                 "seed": shot.seed,
-                "input": shot.input,
+                "input": input_said(shot),
                 "shot": shot.index,
                 **effects_said(shot),
             },

@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from typing import Any
 
 from cinefab.core.brief import Size
 from cinefab.core.canonical import Json, Sha256
+from cinefab.core.effect import settings_text
 from cinefab.core.errors import BriefInvalid, ContractMismatch
 from cinefab.core.ids import AssetId
 from cinefab.core.plan import Plan, PlannedShot
@@ -154,6 +156,14 @@ def sources_of(
         if (mask := by_name[name].mask_asset) is not None
     ]
     return edges_by_weight([*shown, *masks, *_given_to_effects(shop, shot, by_name)])
+
+
+def input_said(shot: PlannedShot) -> Json:
+    """Return what a lineage says of a model's input: its settings as text, as they may be broken numbers."""
+    given: Any = shot.input
+    if "settings" not in given:
+        return shot.input
+    return {**given, "settings": settings_text(given["settings"])}
 
 
 def prompt_of(shot: PlannedShot) -> Json:
