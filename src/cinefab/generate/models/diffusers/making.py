@@ -185,7 +185,7 @@ class _Run:
 
         def stepped(step: Step) -> None:
             self._done += 1
-            points.stepped(number, watch, is_last=step.done == step.of)
+            points.stepped(number, watch)
             of = max(self._done, step.of * self._windows)
             self._run.progress(self._done, of, preview=self._preview(step))
 

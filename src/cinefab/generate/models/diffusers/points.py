@@ -72,7 +72,7 @@ class Points:
             return self._current[1]
         return None
 
-    def stepped(self, window: int, watch: Watch, *, is_last: bool) -> None:
+    def stepped(self, window: int, watch: Watch) -> None:
         """Hear that a step was taken, and keep a point if it is time."""
         self._since += 1
         self._lost_most = max(self._lost_most, self._since)

@@ -52,7 +52,8 @@ def fresh_scheduler(own: Any, wanted: str | None) -> Any:
     if wanted is None or wanted == type(own).__name__:
         return type(own).from_config(own.config)
     kind: Any = getattr(diffusers, wanted, None)
-    if not (isinstance(kind, type) and issubclass(kind, SchedulerMixin)):
+    is_one = isinstance(kind, type) and issubclass(kind, SchedulerMixin)
+    if not is_one:
         raise _refused(wanted, "there is none of that name", "Write the name of its class.")
     is_flow = _is_flow(own)
     if is_flow and not (wanted.startswith("FlowMatch") or "use_flow_sigmas" in _takes(kind)):

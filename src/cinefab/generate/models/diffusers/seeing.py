@@ -36,7 +36,8 @@ def pictures_from(output: Any) -> Pictures:
         return given
     if not np.isfinite(given).all():
         raise _unfit("numbers that are none: what it computed in was too small for it")
-    return np.rint(np.clip(given, 0, 1) * np.float32(255)).astype(np.uint8)
+    shown: Pictures = np.rint(np.clip(given, 0, 1) * np.float32(255)).astype(np.uint8)
+    return shown
 
 
 def sound_from(output: Any, rate_hz: int, samples: int) -> Samples:
