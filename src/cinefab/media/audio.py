@@ -193,3 +193,14 @@ def read_mono(path: Path, rate_hz: int) -> NDArray[np.int16]:
 
 def _whole(frame: AudioFrame) -> NDArray[np.int16]:
     return frame.to_ndarray().reshape(-1).astype(np.int16, copy=False)
+
+
+def as_stereo(samples: NDArray[np.float32], rate_hz: int) -> NDArray[np.float32]:
+    """Return samples of shape (count, 1 or 2) as 48 kHz in two channels, shape (count, 2)."""
+    resampler = AudioResampler(format="fltp", layout="stereo", rate=SAMPLE_RATE)
+    # One channel is heard from both sides as loud as it is: a resampler would share it out.
+    planar = np.ascontiguousarray(np.broadcast_to(samples.T, (2, len(samples))), np.float32)
+    frame = AudioFrame.from_ndarray(planar, format="fltp", layout="stereo")
+    frame.sample_rate = rate_hz
+    ready = [*resampler.resample(frame), *resampler.resample(None)]
+    return np.concatenate([_floats(each) for each in ready], axis=1).T

@@ -1,0 +1,124 @@
+"""What a table `[models.NAME]` with `backend = "openai-media"` may hold, as JSON Schema."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final
+
+_COUNT: Final = {"type": "integer", "minimum": 1}
+_UUSD: Final = {"type": "integer", "minimum": 0}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """What is known of an engine beside the API that it speaks.
+
+    `takes_frames`: it takes `num_frames` and `fps` where OpenAI takes whole seconds. `lists`: what
+    it was asked for can be found in its list. `keeps_jobs`: a restart does not lose them.
+    `frees_device`: a delete stops the work.
+    """
+
+    takes_frames: bool
+    lists: bool
+    keeps_jobs: bool
+    frees_device: bool
+
+
+ENGINES: Final[Mapping[str, Engine]] = MappingProxyType(
+    {
+        "openai": Engine(takes_frames=False, lists=True, keeps_jobs=True, frees_device=False),
+        "vllm-omni": Engine(takes_frames=True, lists=True, keeps_jobs=False, frees_device=False),
+        "sglang": Engine(takes_frames=True, lists=True, keeps_jobs=False, frees_device=False),
+        "dynamo": Engine(takes_frames=True, lists=False, keeps_jobs=False, frees_device=False),
+        "litellm": Engine(takes_frames=False, lists=False, keeps_jobs=True, frees_device=False),
+    }
+)
+"""By the word that a table calls it; of none of them a delete is known to free the device."""
+
+SETTINGS_SCHEMA: Final[Mapping[str, Any]] = {
+    "title": "A model behind OpenAI's media API",
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["base_url", "model", "task"],
+    "properties": {
+        "base_url": {
+            "type": "string",
+            "pattern": "^https?://",
+            "description": "where the API is, with /v1 if it has one",
+        },
+        "model": {"type": "string", "minLength": 1, "description": "what the engine calls it"},
+        "task": {
+            "enum": [
+                *("text-to-video", "image-to-video", "text-to-image", "image-to-image"),
+                "text-to-audio",
+            ]
+        },
+        "engine": {
+            "enum": sorted(ENGINES),
+            "description": "which engine it is; openai if not said",
+        },
+        "version": {"type": "string", "description": "of the weights, where you know it"},
+        "api_key_env": {"type": "string"},
+        "headers": {"type": "object", "additionalProperties": {"type": "string"}},
+        "sizes": {
+            "type": "array",
+            "minItems": 1,
+            "items": {"type": "string", "pattern": "^[0-9]+x[0-9]+$"},
+            "description": "the sizes that it makes; any, if left out",
+        },
+        "seconds": {
+            "type": "array",
+            "minItems": 1,
+            "items": _COUNT,
+            "description": "the lengths that it makes; any, if left out",
+        },
+        "fps": {"type": "number", "exclusiveMinimum": 0, "maximum": 120},
+        "voice": {"type": "string", "description": "for speech"},
+        "poll_s": {"type": "number", "exclusiveMinimum": 0},
+        "patience_s": {
+            "type": "number",
+            "minimum": 0,
+            "description": "how long an engine that does not answer is asked again",
+        },
+        "timeout_s": {"type": "number", "exclusiveMinimum": 0, "description": "for one run"},
+        "price_uusd_per_second": _UUSD,
+        "price_uusd_per_run": _UUSD,
+        "deterministic": {
+            "type": "boolean",
+            "description": "the engine gives equal media again for an equal seed",
+        },
+        "frames_max": _COUNT,
+        "width_max": _COUNT,
+        "height_max": _COUNT,
+        "licence": {"type": "string"},
+        "training_sets": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "additionalProperties": False,
+                "required": ["name", "share_bp", "licence"],
+                "properties": {
+                    "name": {"type": "string", "minLength": 1},
+                    "share_bp": {"type": "integer", "minimum": 0, "maximum": 10_000},
+                    "licence": {"type": "string", "minLength": 1},
+                },
+            },
+        },
+    },
+}
+
+INPUT_SETTINGS: Final[Mapping[str, Any]] = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "negative_prompt": {"type": "string", "maxLength": 2000},
+        "steps": {"type": "integer", "minimum": 1, "maximum": 1000},
+        "guidance": {"type": "number", "minimum": 0, "maximum": 100},
+        "quality": {"type": "string", "maxLength": 40},
+        "voice": {"type": "string", "maxLength": 80},
+        "instructions": {"type": "string", "maxLength": 2000},
+    },
+}
+"""What a brief may set for such a model under `model_settings`."""
