@@ -67,3 +67,41 @@ def test_a_file_that_was_delivered_is_the_takes_parent_with_the_credentials_that
         ).one()
     db.close()
     assert tuple(kept) == ("valid", earlier["content_credentials"]["label"])
+
+
+def test_what_runs_on_somebody_elses_machine_costs_its_bill_and_is_unknown_without_one(
+    database_url: str, tmp_path: Path
+) -> None:
+    studio = with_bought(Studio(tmp_path, database_url), device_class="service")
+    silent = studio.make(studio.brief(BRIEF))
+    with_bought(studio, device_class="service", asks_uusd=250_000, version="2")
+    told = studio.make(studio.brief(BRIEF))
+
+    assert (silent["status"], told["status"]) == ("delivered", "delivered")
+    assert silent["cost_uusd"] is None
+    assert silent["cost_per_delivered_minute_uusd"] is None
+    assert [(each["supplier"], each["basis"]) for each in silent["bills"]] == [("dear", "unknown")]
+    leases = {each["stage"]: each for each in told["leases"]}
+    made = leases["generate:0"]
+    assert (made["device_class"], made["cost_uusd"]) == ("service", 0)
+    assert leases["assemble"]["device_class"] == "cpu-core"
+    by_stage = {stage["name"]: stage["cost_uusd"] for stage in told["stages"]}
+    assert by_stage["generate:0"] == 250_000
+    found = studio.check_books()
+    assert (found["supplier_uusd"], found["unknown_bills"]) == (250_000, 1)
+
+
+def test_a_budget_is_refused_where_nobody_knows_what_a_service_will_ask(tmp_path: Path) -> None:
+    studio = Studio(tmp_path, f"sqlite:///{tmp_path / 'cinefab.db'}")
+    brief = studio.brief(BRIEF + "budget: 1\n")
+    unknown = with_bought(studio, device_class="service").run("make", brief, "--json")
+    with_bought(studio, device_class="service", price_uusd=2_000_000)
+    dear = studio.run("make", brief, "--json")
+    with_bought(studio, device_class="service", price_uusd=250_000, asks_uusd=250_000)
+    made = studio.make(brief)
+
+    assert unknown.returncode == dear.returncode == 4
+    assert "'service'" in json.loads(unknown.stdout)["failure"]["found"]
+    assert "estimate of $2." in json.loads(dear.stdout)["failure"]["found"]
+    assert made["reserved_uusd"] == 1_000_000
+    assert 250_000 < made["cost_uusd"] < 300_000

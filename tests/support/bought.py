@@ -25,6 +25,8 @@ class Bought:
             "file": {"type": "string"},
             "asks_uusd": {"type": ["integer", "null"]},
             "device_class": {"type": "string"},
+            "price_uusd": {"type": "integer"},
+            "version": {"type": "string"},
         },
     }
 
@@ -37,7 +39,7 @@ class Bought:
         """What this model says of itself."""
         return ModelCard(
             name=self._name,
-            version="1",
+            version=self._settings.get("version", "1"),
             task="text-to-video",
             input_schema={"type": "object"},
             output_schema={"title": "Frames", "type": "object"},
@@ -52,6 +54,7 @@ class Bought:
             digital_source_type="trainedAlgorithmicMedia",
             cost_us_per_megapixel=10_000,
             cost_us_fixed=10_000,
+            price_uusd_per_run=self._settings.get("price_uusd"),
         )
 
     def load(self) -> None:

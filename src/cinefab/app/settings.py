@@ -26,7 +26,7 @@ _NOT_SETTINGS: Final = frozenset({"home", "config", "log", "test_postgres", "tes
 
 _MODEL_NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
-_TABLES: Final = frozenset({"prices_usd_per_hour", "review_thresholds", "retention_days"})
+_TABLES: Final = frozenset({"places", "prices_usd_per_hour", "review_thresholds", "retention_days"})
 """Settings that are tables; in the environment they are written `name=value,name=value`."""
 
 
@@ -124,6 +124,11 @@ class Settings(BaseModel):
         description="What an hour of a device class costs; a class that is absent is unpriced.",
     )
 
+    places: Mapping[str, Annotated[int, Field(ge=0, le=256)]] = Field(
+        {},
+        description="How many may run on a device class at once; cpu-core: workers, service: 8, others: 1.",
+    )
+
     review_thresholds: Annotated[Mapping[str, int], AfterValidator(_thresholds)] = Field(
         {}, description="Where checks draw their lines, by name; see docs/how-to/review.md."
     )
@@ -188,6 +193,11 @@ class Settings(BaseModel):
     def blobs_url(self) -> str:
         """The blobs' URL, the embedded folder if none was given."""
         return self.blobs or f"file://{self.home / 'blobs'}"
+
+    @property
+    def places_by_class(self) -> Mapping[str, int]:
+        """How many may run at once, by device class; a class that is not named has one place."""
+        return {"cpu-core": self.worker_count, "service": 8} | dict(self.places)
 
     @property
     def worker_count(self) -> int:

@@ -48,7 +48,6 @@ from cinefab.jobs.owners import workshop_of
 from cinefab.jobs.report import build_report
 from cinefab.jobs.rounds import current_workflow, load_order
 from cinefab.jobs.sending_back import send_back
-from cinefab.jobs.stages import CPU
 from cinefab.jobs.status import ENDED, JobStatus, find_status
 from cinefab.jobs.workshop import (
     FoundCheck,
@@ -65,7 +64,6 @@ from cinefab.record.commit import Recorder
 from cinefab.review.gate import Choice
 from cinefab.review.items import Decision, Item
 from cinefab.review.thresholds import thresholds_from
-from cinefab.schedule.slots import Slots
 from cinefab.store.blobs import Blobs
 from cinefab.store.database import Database
 from cinefab.store.migrate import migrate
@@ -385,7 +383,8 @@ class Studio:
                 application_version=APPLICATION_VERSION,
             ),
             compute=warmth.compute,
-            slots=Slots({CPU: settings.worker_count}),
+            compute_on=warmth.compute_on,
+            slots=warmth.slots,
             sandbox=warmth.sandbox,
             fetcher=Fetcher(allow_networks=settings.allow_networks),
             readers=tuple(

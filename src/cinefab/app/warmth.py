@@ -6,14 +6,16 @@ import asyncio
 import threading
 from typing import Final
 
-from cinefab.app.on_demand import OnDemand
+from cinefab.app.on_demand import OnDemand, PoolsByClass
 from cinefab.app.settings import Settings
 from cinefab.core.errors import CinefabError
 from cinefab.engine.processes import LocalProcesses
 from cinefab.media.sandbox.outcome import Confinement, SandboxLimits
 from cinefab.media.sandbox.pictures import PICTURE_TASK
 from cinefab.media.sandbox.sandbox import Sandbox
+from cinefab.schedule.slots import Slots
 
+_CPU: Final = "cpu-core"
 _PRELOAD: Final = ("cinefab.jobs.making", "cinefab.ingest.prepare")
 _LOAD_TASK: Final = "cinefab.generate.take:load_model"
 _LOAD_LIMIT_S: Final = 120.0
@@ -25,6 +27,14 @@ class Warmth:
     def __init__(self, settings: Settings) -> None:
         self._pool = LocalProcesses(settings.worker_count, preload=_PRELOAD)
         self.compute = OnDemand(self._pool)
+        self.slots = Slots(settings.places_by_class, others=1)
+        self._elsewhere = PoolsByClass(
+            _CPU,
+            self.compute,
+            count=self.slots.count,
+            make=lambda count: LocalProcesses(count, preload=_PRELOAD),
+        )
+        self.compute_on = self._elsewhere.of
         self.sandbox = Sandbox(SandboxLimits(), confinement=Confinement(settings.sandbox))
 
     def start(self, entry: str | None) -> None:
@@ -41,6 +51,7 @@ class Warmth:
 
     def close(self) -> None:
         """End what was started."""
+        self._elsewhere.close()
         self._pool.close()
         self.sandbox.close()
 

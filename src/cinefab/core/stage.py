@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal
+from typing import Final, Literal
 
 from cinefab.core.canonical import Json, Sha256
 from cinefab.core.ids import AssetId, LeaseId
@@ -13,6 +13,10 @@ from cinefab.core.units import BasisPoints, DeviceUs, Uusd
 
 Basis = Literal["answer", "price-book", "unknown"]
 """Where the amount of a bill comes from."""
+
+
+SERVICE: Final = "service"
+"""The device class of what runs on somebody else's machine, and is billed by them."""
 
 
 class TimeClass(StrEnum):

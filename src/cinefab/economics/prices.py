@@ -1,7 +1,9 @@
 """What a device costs: whole nano-dollars a second, from the dollars an hour that people write.
 
 A device class that is not in the book is unpriced: its time is counted, its cost is unknown,
-and nothing ever takes unknown for zero.
+and nothing ever takes unknown for zero. The class `service` is somebody else's machine: waiting for
+it is no device time that anybody pays for, so its time costs nothing unless a price is set, and what
+it costs is its bill; without one that is unknown.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from cinefab.core.stage import SERVICE
 from cinefab.economics.errors import PriceInvalid
 from cinefab.economics.tables import price
 
@@ -35,7 +38,15 @@ class PriceBook:
 
     def find(self, device_class: str) -> int | None:
         """Return the price in nano-dollars a second, or None where there is none."""
-        return self.nusd_per_s.get(device_class)
+        return self.nusd_per_s.get(device_class, 0 if device_class == SERVICE else None)
+
+    def is_billed(self, device_class: str) -> bool:
+        """Say whether what runs there costs what somebody asks for it, and not its time."""
+        return device_class == SERVICE and SERVICE not in self.nusd_per_s
+
+    def find_ahead(self, device_class: str) -> int | None:
+        """Return what estimates take for the price of its time; None where that says nothing."""
+        return None if self.is_billed(device_class) else self.find(device_class)
 
 
 def record_prices(connection: sa.Connection, prices: PriceBook, *, now_us: int) -> int:
@@ -46,9 +57,9 @@ def record_prices(connection: sa.Connection, prices: PriceBook, *, now_us: int) 
     """
     known = _last_prices(connection)
     changed = [
-        (name, prices.find(name))
+        (name, prices.nusd_per_s.get(name))
         for name in sorted({*known, *prices.nusd_per_s})
-        if known.get(name) != prices.find(name)
+        if known.get(name) != prices.nusd_per_s.get(name)
     ]
     if changed:
         rows = [

@@ -23,6 +23,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from cinefab.core import stage
 from cinefab.core.brief import Size
 from cinefab.core.canonical import Json
 from cinefab.core.units import BasisPoints
@@ -61,7 +62,7 @@ TASKS: Final = frozenset(
 )
 """What a model is for. One that makes pictures shows each with the shot's camera move."""
 
-SERVICE: Final = "service"
+SERVICE: Final = stage.SERVICE
 """The device class of what runs on somebody else's machine, and is billed by them."""
 
 AUDIO_HZ: Final = 48_000
@@ -114,7 +115,9 @@ class ModelCard:
 
     `digital_source_type` is the last part of an IPTC term, such as `algorithmicMedia`.
     `cost_us_per_megapixel` is the device time of one frame of 10^6 pixels, `cost_us_fixed` of
-    one take's preparation: what estimates are made of before a model has a profile here.
+    one take's preparation: what estimates are made of before a model has a profile here. A model
+    that somebody else bills may say what they ask, for estimates alone: in µUSD for each run, and
+    for each second that it shows; None where it is not known.
     """
 
     name: str
@@ -129,6 +132,8 @@ class ModelCard:
     digital_source_type: str
     cost_us_per_megapixel: int
     cost_us_fixed: int
+    price_uusd_per_run: int | None = None
+    price_uusd_per_second: int | None = None
     advised: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property

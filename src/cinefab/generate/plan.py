@@ -7,6 +7,7 @@ file, no generator of chance is read; whatever the brief leaves open is decided 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -182,12 +183,13 @@ def placed_lines(brief: Brief, spoken: Sequence[SpokenLine]) -> tuple[SpokenLine
     return tuple(_placed(line, starts, fps=brief.output.fps) for line in spoken)
 
 
-def estimate_uusd(plan: Plan) -> Uusd | None:
+def estimate_uusd(plan: Plan, *, others_nusd_per_s: int | None = None) -> Uusd | None:
     """Return what the whole job may cost, or None where the device has no price.
 
     The takes' own estimates, and an allowance for every other stage: 60 % of the takes' device
     time, 8 seconds a job, 4 seconds a reference and a little for sound, at the price that the takes were estimated at.
-    It is what a reservation is made of, so it errs upwards.
+    It is what a reservation is made of, so it errs upwards. Where the takes are made on another device
+    than the rest, `others_nusd_per_s` is what the rest is priced at.
     """
     takes_us = takes_uusd = 0
     for shot in plan.shots:
@@ -204,6 +206,8 @@ def estimate_uusd(plan: Plan) -> Uusd | None:
         + _EACH_REFERENCE_US * len(plan.references)
         + _sound_us(plan)
     )
+    if others_nusd_per_s is not None:
+        return Uusd(takes_uusd + price_of(DeviceUs(others_us), nusd_per_s=others_nusd_per_s))
     return Uusd(takes_uusd - (-takes_uusd * others_us // takes_us))
 
 
@@ -413,7 +417,6 @@ class _Taker:
             _device_us(made, size=run[0].size, card=self.card)
             + sum(_effect_us(effect, given) for effect, given in zip(effects, run[1:], strict=True))
         )
-        price = self.nusd_per_s
         return PlannedSegment(
             key=segment_key(
                 versions=self.versions,
@@ -437,8 +440,21 @@ class _Taker:
             first_frame=span.start,
             frames=len(span),
             estimate_device_us=device_us,
-            estimate_uusd=None if price is None else price_of(device_us, nusd_per_s=price),
+            estimate_uusd=self._price(device_us, part=part, frames=len(span)),
         )
+
+    def _price(self, device_us: DeviceUs, *, part: Part, frames: int) -> Uusd | None:
+        """Return what a segment is estimated at: its time, and what somebody else asks for it."""
+        card, fps = self.card, self.brief.output.fps
+        by_run, by_second = card.price_uusd_per_run, card.price_uusd_per_second
+        time = None
+        if self.nusd_per_s is not None:
+            time = price_of(device_us, nusd_per_s=self.nusd_per_s)
+        if by_run is None and by_second is None:
+            return time
+        # A shot's head and tail are made in the run of its body.
+        asked = (by_run or 0) * (part is Part.BODY) + math.ceil(frames / fps * (by_second or 0))
+        return Uusd(asked + (time or 0))
 
     def _check_kinds(self, shot: Shot, *, index: int) -> None:
         """Refuse a sound where a picture is wanted; of a video, a telling frame will do."""

@@ -308,19 +308,28 @@ def _rough_plan(shop: Workshop, brief: Brief, model: Model) -> Plan:
         versions=versions_of(shop, model),
         tenant=shop.tenant,
         files={},
-        nusd_per_s=shop.prices.find(CPU),
+        nusd_per_s=shop.prices.find_ahead(model.device_class),
         chain_of=chain_of(shop, brief, burn=brief.captions is not None and brief.captions.burn),
         clips=clips_card(shop),
     )
 
 
+def estimate_whole(shop: Workshop, plan: Plan, model: Model) -> Uusd | None:
+    """Return what a whole job may cost: its takes where their model runs, the rest on our own."""
+    if model.device_class == CPU:
+        return estimate_uusd(plan)
+    others = shop.prices.find(CPU)
+    return None if others is None else estimate_uusd(plan, others_nusd_per_s=others)
+
+
 def _amount_to_reserve(shop: Workshop, brief: Brief, model: Model) -> Uusd | None:
-    estimate = estimate_uusd(_rough_plan(shop, brief, model))
+    estimate = estimate_whole(shop, _rough_plan(shop, brief, model), model)
     if estimate is None and brief.budget_uusd is not None:
+        device = model.device_class
         raise BudgetTooSmall(
             attempted=f"make {brief.title!r} within ${brief.budget_uusd / 1_000_000:.6f}",
-            found=f"no price is set for the device class {CPU!r}, so its cost is unknown",
-            remedy=f"Set prices.{CPU} in the settings, or leave the budget out.",
+            found=f"no price is set for the device class {device!r}, so its cost is unknown",
+            remedy=f"Set prices.{device} in the settings, or leave the budget out.",
         )
     if estimate is None:
         return None

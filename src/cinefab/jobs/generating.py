@@ -77,7 +77,8 @@ async def generate(
     async def body() -> StageOutput:
         return await _make(shop, order, plan, shot, missing, references, attempt)
 
-    committed = await run_stage(shop, order, name, body)
+    device_class = model_of(shop, order, shot).device_class
+    committed = await run_stage(shop, order, name, body, device_class=device_class)
     facts: Any = committed.facts
     return {"pieces": pieces_of(committed), REFUSED: facts.get(REFUSED)}
 

@@ -30,7 +30,7 @@ from cinefab.jobs.clips import check_compared
 from cinefab.jobs.door import BLOB, clips_card, find_model, versions_of
 from cinefab.jobs.effects import chain_of, files_as_assets
 from cinefab.jobs.ingesting import kept_from_json, prepared
-from cinefab.jobs.stages import CPU, Order, StageOutput, run_stage
+from cinefab.jobs.stages import Order, StageOutput, run_stage
 from cinefab.jobs.workshop import Workshop
 from cinefab.record.commit import NewAsset
 
@@ -93,7 +93,7 @@ def _plan(
         versions=versions_of(shop, model),
         tenant=shop.tenant,
         files=brand_files(order),
-        nusd_per_s=shop.prices.find(CPU),
+        nusd_per_s=shop.prices.find_ahead(model.device_class),
         chain_of=_chain(shop, order.brief, lines),
         spoken=lines,
         clips=clips_card(shop),

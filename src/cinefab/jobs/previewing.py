@@ -53,7 +53,8 @@ async def preview(
             missing = [shot for shot in plan.shots[1:] if missing_of(plan, shot, pieces_from(kept))]
             return await _make_still(shop, order, plan, key, references, missing)
 
-        committed = await run_stage(shop, order, "preview", body)
+        device_class = model_of(shop, order, plan.shots[0]).device_class
+        committed = await run_stage(shop, order, "preview", body, device_class=device_class)
         assert isinstance(committed.facts, dict), "preview keeps an object"
         digest = Sha256(str(committed.facts["digest"]))
     else:

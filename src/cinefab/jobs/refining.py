@@ -18,10 +18,9 @@ from cinefab.core.plan import Plan, PlannedShot
 from cinefab.core.units import Uusd
 from cinefab.core.verdict import Advice
 from cinefab.economics.reservations import reservations_of
-from cinefab.generate.plan import estimate_uusd
 from cinefab.generate.refine import refined
 from cinefab.jobs import planning
-from cinefab.jobs.door import find_model
+from cinefab.jobs.door import estimate_whole, find_model
 from cinefab.jobs.stages import Order, stage_ref
 from cinefab.jobs.workshop import Workshop
 from cinefab.record.commit import find_stage
@@ -105,7 +104,7 @@ def _affordable(shop: Workshop, order: Order, plan: Plan, refused: Mapping[int, 
 def _left(shop: Workshop, order: Order, plan: Plan) -> Uusd | None:
     # Without a budget the job pays for what it needs; with one, what the rest will take is not
     # there for another attempt.
-    whole = estimate_uusd(plan)
+    whole = estimate_whole(shop, plan, find_model(shop, order.brief))
     if order.brief.budget_uusd is None or whole is None:
         return None
     rest = whole - sum(_price(shot) or 0 for shot in plan.shots)

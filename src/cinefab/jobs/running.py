@@ -126,7 +126,7 @@ class WatchedRun:
         if not await asyncio.to_thread(self._has_ended):
             return
         argument: Json = {**self._model.address, "run_folder": str(self.folder)}
-        asked = self._shop.compute.run(
+        asked = self._shop.compute_on(self._model.device_class).run(
             _CANCEL_TASK, argument, affinity=self._model.affinity, timeout_s=_CANCEL_S
         )
         try:

@@ -111,7 +111,9 @@ def latest_stage(stages: Sequence[CommittedStage], name: str) -> CommittedStage 
 StageBody = Callable[[], Awaitable[StageOutput]]
 
 
-async def run_stage(shop: Workshop, order: Order, name: str, body: StageBody) -> CommittedStage:
+async def run_stage(
+    shop: Workshop, order: Order, name: str, body: StageBody, *, device_class: str = CPU
+) -> CommittedStage:
     """Run a stage of a job once: take a place and a lease, run the body, commit what it made.
 
     A stage that is already committed is returned as it was. If the body fails or is cancelled,
@@ -122,17 +124,17 @@ async def run_stage(shop: Workshop, order: Order, name: str, body: StageBody) ->
     known = await asyncio.to_thread(find_stage, shop.recorder.db, ref)
     if known is not None:
         return known
-    async with shop.slots.take(CPU):
+    async with shop.slots.take(device_class):
         shop.tell(Progress(job=job, stage=name, done=0.0))
         clock = shop.recorder.clock
         started_us, began_us = clock.now_us(), clock.elapsed_us()
-        lease = await asyncio.to_thread(_open, shop, order, ref)
+        lease = await asyncio.to_thread(_open, shop, order, ref, device_class)
         bills: tuple[Bill, ...] = ()
         try:
             output = await body()
             bills = output.bills
             took_us = clock.elapsed_us() - began_us
-            charge = _charge(lease, took_us, output)
+            charge = _charge(shop, ref, lease, device_class, took_us, output)
             took = Elapsed(started_us=started_us, took_us=took_us)
             committed = await asyncio.to_thread(_commit, shop, order, ref, output, charge, took)
         except BaseException:
@@ -144,13 +146,13 @@ async def run_stage(shop: Workshop, order: Order, name: str, body: StageBody) ->
     return committed
 
 
-def _open(shop: Workshop, order: Order, ref: StageRef) -> LeaseId:
+def _open(shop: Workshop, order: Order, ref: StageRef, device_class: str) -> LeaseId:
     with shop.recorder.db.write() as connection:
         _refuse_if_over(connection, order, ref)
         return open_lease(
             connection,
             tenant=ref.tenant,
-            device_class=CPU,
+            device_class=device_class,
             worker=shop.worker,
             job=ref.job,
             stage=ref.name,
@@ -160,7 +162,14 @@ def _open(shop: Workshop, order: Order, ref: StageRef) -> LeaseId:
         )
 
 
-def _charge(lease: LeaseId, took_us: int, output: StageOutput) -> Charge:
+def _charge(
+    shop: Workshop,
+    ref: StageRef,
+    lease: LeaseId,
+    device_class: str,
+    took_us: int,
+    output: StageOutput,
+) -> Charge:
     load_us = min(output.load_us, took_us)
     work_us = took_us - load_us
     if output.work_us is not None:
@@ -172,11 +181,17 @@ def _charge(lease: LeaseId, took_us: int, output: StageOutput) -> Charge:
         output.work_class: DeviceUs(work_us),
     }
     by_class = {kind: length for kind, length in parts.items() if length > 0}
+    bills = output.bills
+    if not bills and shop.prices.is_billed(device_class):
+        # Somebody else's machine did it and did not say what they ask: unknown, and said so.
+        asks = output.assets[-1].lineage.made_by.partition("@")[0]
+        reference = f"{ref.job}:{ref.name}"
+        bills = (Bill(amount_uusd=None, basis="unknown", supplier=asks, reference=reference),)
     return Charge(
         lease=lease,
-        device_class=CPU,
+        device_class=device_class,
         by_class=by_class,
-        bills=output.bills,
+        bills=bills,
         billed_class=output.work_class,
     )
 

@@ -29,6 +29,7 @@ from cinefab.jobs.effects import (
     unlike_here,
 )
 from cinefab.jobs.ingesting import kept_from_json
+from cinefab.jobs.models import model_of
 from cinefab.jobs.pieces import edges_by_weight
 from cinefab.jobs.planning import brand_files
 from cinefab.jobs.stages import Order
@@ -98,7 +99,8 @@ async def ask_model(
 ) -> ComputeResult:
     """Run a task of the model's process; what it cannot show is named as the brief names it."""
     try:
-        return await shop.compute.run(
+        compute = shop.compute_on(model_of(shop, order, shot).device_class)
+        return await compute.run(
             task, argument, affinity=affinity, on_progress=on_progress, timeout_s=timeout_s
         )
     except BriefInvalid as error:

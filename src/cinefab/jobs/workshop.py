@@ -51,6 +51,11 @@ class Model:
         return {"entry": self.entry, "configured": self.configured}
 
     @property
+    def device_class(self) -> str:
+        """Where it runs: the class that its card names first."""
+        return self.card.devices[0].device_class
+
+    @property
     def affinity(self) -> str:
         """What names the process that holds it: it has no secret in it."""
         return self.entry if self.configured is None else f"{self.entry}#{self.card.ref}"
@@ -127,7 +132,7 @@ class OutFolder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workshop:
-    """The parts of one worker."""
+    """The parts of one worker; `compute_on` gives the processes of a device class, `compute` our own."""
 
     tenant: TenantId
     principal: PrincipalId
@@ -136,6 +141,7 @@ class Workshop:
     blobs: Blobs
     durable: Durable
     compute: Compute
+    compute_on: Callable[[str], Compute]
     slots: Slots
     sandbox: Sandbox
     fetcher: Fetcher

@@ -1,0 +1,49 @@
+"""Places are counted by device class, and a class without a device is said so."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from cinefab.core.errors import Unavailable
+from cinefab.schedule.slots import Slots
+
+
+async def most_at_once(slots: Slots, device_class: str, *, tasks: int) -> int:
+    running = most = 0
+
+    async def work() -> None:
+        nonlocal running, most
+        async with slots.take(device_class):
+            running += 1
+            most = max(most, running)
+            await asyncio.sleep(0)
+            running -= 1
+
+    await asyncio.gather(*(work() for _ in range(tasks)))
+    return most
+
+
+@pytest.mark.parametrize(("device_class", "most"), [("cpu-core", 2), ("service", 5), ("gpu", 1)])
+def test_as_many_run_at_once_as_a_class_has_places(device_class: str, most: int) -> None:
+    slots = Slots({"cpu-core": 2, "service": 5}, others=1)
+
+    assert asyncio.run(most_at_once(slots, device_class, tasks=9)) == most
+    assert slots.count(device_class) == most
+
+
+def test_one_class_does_not_wait_for_another() -> None:
+    slots = Slots({"cpu-core": 1}, others=1)
+
+    async def both() -> None:
+        async with slots.take("cpu-core"), asyncio.timeout(5), slots.take("service"):
+            pass
+
+    asyncio.run(both())
+
+
+@pytest.mark.parametrize("slots", [Slots({"cpu-core": 1}), Slots({"gpu": 0}, others=1)])
+def test_a_device_that_is_not_here_is_refused(slots: Slots) -> None:
+    with pytest.raises(Unavailable, match="'gpu'"):
+        asyncio.run(most_at_once(slots, "gpu", tasks=1))
