@@ -38,7 +38,13 @@ from cinefab.tenancy.principals import (
     take_role,
 )
 from cinefab.tenancy.roles import Action, Role
-from cinefab.tenancy.sign_ins import check_csrf, close_sign_in, find_sign_in, open_sign_in
+from cinefab.tenancy.sign_ins import (
+    check_csrf,
+    close_sign_in,
+    close_sign_ins_of,
+    find_sign_in,
+    open_sign_in,
+)
 from cinefab.tenancy.tables import api_key, owner_link, sign_in
 
 OPERATOR = PrincipalId("prn_operator")
@@ -341,6 +347,45 @@ def test_the_only_owner_stays_one(house: House) -> None:
         take_role(connection, tenant=house.tenant, of=owner, role=Role.OWNER, by=owner, now_us=2)
 
 
+def test_two_owners_who_depose_each_other_at_once_leave_one(house: House) -> None:
+    with house.db.write() as connection:
+        owners = [house.person(connection, house.tenant, Role.OWNER) for _ in range(2)]
+
+    def depose(pair: tuple[PrincipalId, PrincipalId]) -> str:
+        by, of = pair
+        try:
+            with house.db.write() as connection:
+                take_role(connection, tenant=house.tenant, of=of, role=Role.OWNER, by=by, now_us=2)
+        except RequestInvalid:
+            return "refused"
+        return "taken"
+
+    with ThreadPoolExecutor(2) as pool:
+        outcomes = sorted(pool.map(depose, [(owners[0], owners[1]), (owners[1], owners[0])]))
+
+    assert outcomes == ["refused", "taken"]
+    with house.db.read() as connection:
+        assert not needs_owner(connection, tenant=house.tenant)
+
+
+def test_a_role_that_is_given_twice_at_once_is_given_once(house: House) -> None:
+    def give(_number: int) -> None:
+        with house.db.write() as connection:
+            give_role(
+                connection,
+                tenant=house.tenant,
+                to=house.maker,
+                role=Role.REVIEWER,
+                by=OPERATOR,
+                now_us=2,
+            )
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(give, range(8)))
+
+    assert house.leaves().count("role.given") == 1
+
+
 def test_an_owners_link_works_once_even_for_two_at_once(house: House) -> None:
     with house.db.write() as connection:
         assert needs_owner(connection, tenant=house.tenant)
@@ -403,6 +448,25 @@ def test_who_signed_in_is_found_until_the_sign_in_is_closed_or_over(house: House
             find_sign_in(connection, signed.secret, now_us=60)
         with pytest.raises(NotAuthenticated):
             find_sign_in(connection, other.secret, now_us=101)
+
+
+def test_who_has_left_is_signed_out_everywhere_and_nobody_else_is(house: House) -> None:
+    with house.db.write() as connection:
+        other = house.person(connection, house.tenant, Role.REVIEWER)
+        gone, stays = (
+            open_sign_in(connection, tenant=house.tenant, principal=who, ids=house.ids, now_us=1)
+            for who in (house.maker, other)
+        )
+
+        for tenant in (TenantId("ten_other"), house.tenant):
+            find_sign_in(connection, gone.secret, now_us=2)
+            close_sign_ins_of(
+                connection, tenant=tenant, principal=house.maker, by=OPERATOR, now_us=2
+            )
+
+        with pytest.raises(NotAuthenticated):
+            find_sign_in(connection, gone.secret, now_us=2)
+        find_sign_in(connection, stays.secret, now_us=2)
 
 
 def test_what_a_page_sends_needs_the_sign_ins_own_token(house: House) -> None:

@@ -17,6 +17,8 @@ from studio_runs import Studio as Commands
 
 from cinefab.app.settings import load_settings
 from cinefab.app.studio import Studio
+from cinefab.core.brief import Queue
+from cinefab.core.canonical import sha256_of
 from cinefab.core.errors import Unavailable
 from cinefab.core.ids import JobId, PrincipalId, TenantId
 from cinefab.deliver.releases import find_release
@@ -25,6 +27,7 @@ from cinefab.economics.tables import transfer
 from cinefab.generate.tables import segment
 from cinefab.ingest.brief import load_written
 from cinefab.jobs.cancelling import cancel_job
+from cinefab.jobs.caretaking import Caretaker
 from cinefab.jobs.door import open_job
 from cinefab.jobs.owners import working_as
 from cinefab.jobs.report import build_report
@@ -35,7 +38,10 @@ from cinefab.provenance.assets import load_asset
 from cinefab.provenance.lineage import ancestors, lineage_of
 from cinefab.provenance.tables import asset, edge
 from cinefab.record.books import check_books
+from cinefab.review.gate import Question
+from cinefab.review.items import Item, record_item
 from cinefab.store.database import Database
+from cinefab.store.schema import log_leaf
 from cinefab.tenancy.tables import principal, tenant
 
 _LEFT: Final = TenantId("ten_left")
@@ -81,6 +87,49 @@ def test_a_tenant_cannot_stop_the_job_of_another(
 
         assert _statuses(studio.shop.recorder.db, [job]) == {"waiting"}
         assert cancel_job(left, job, by="its owner")
+
+
+def test_what_waited_in_vain_is_ended_for_every_tenant_and_told_to_its_own(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CINEFAB_HOME", str(tmp_path / "home"))
+    settings = load_settings({"db": database_url, "out": tmp_path / "out"})
+    brief = Commands(tmp_path, database_url).brief()
+    with Studio(settings, tell=lambda _news: None) as studio:
+        shops = [_member(studio.shop, each) for each in _TENANTS]
+        jobs = [_order(shop, brief) for shop in shops]
+        with studio.shop.recorder.db.write() as connection:
+            connection.execute(job_table.update().values(status="needs_person"))
+            for shop, job in zip(shops, jobs, strict=True):
+                record_item(connection, _overdue(job), tenant=shop.tenant)
+
+        Caretaker(studio.shop, start=lambda _workflow: None)._end_overdue()
+
+        assert _statuses(studio.shop.recorder.db, jobs) == {"refused"}
+        with studio.shop.recorder.db.read() as connection:
+            told = sa.select(log_leaf.c.tenant_id, log_leaf.c.subject).where(
+                log_leaf.c.kind == "review.decided"
+            )
+            assert {tuple(row) for row in connection.execute(told)} == set(
+                zip(_TENANTS, jobs, strict=True)
+            )
+
+
+def _overdue(job: JobId) -> Item:
+    nothing = sha256_of(b"")
+    return Item(
+        id=f"rvw_{job}",
+        job=job,
+        round=0,
+        queue=Queue.STANDARD,
+        title="Nobody came",
+        question=Question(check="review", text="May it leave?", frame=None),
+        cut=nothing,
+        still=nothing,
+        shown_frame=0,
+        opened_us=0,
+        due_us=1,
+    )
 
 
 def _member(shop: Workshop, which: TenantId) -> Workshop:

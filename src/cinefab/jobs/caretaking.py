@@ -30,6 +30,7 @@ from cinefab.jobs.tables import job as job_table
 from cinefab.jobs.workshop import Workshop
 from cinefab.review.items import tenants_overdue
 from cinefab.store.schema import worker as worker_table
+from cinefab.tenancy.tables import tenant as tenant_table
 
 _log: Final = logging.getLogger(__name__)
 
@@ -115,7 +116,11 @@ class Caretaker:
     def _workflows(self, row: JobStatus, workflow: Status) -> set[str]:
         with self._shop.recorder.db.read() as connection:
             found = connection.execute(
-                sa.select(job_table.c.public_id, job_table.c.round).where(job_table.c.status == row)
+                # By tenant, of which there are few: an index leads from there to the few jobs.
+                sa.select(job_table.c.public_id, job_table.c.round).where(
+                    job_table.c.tenant_id.in_(sa.select(tenant_table.c.id)),
+                    job_table.c.status == row,
+                )
             ).all()
         ids = {workflow_id(JobId(each.public_id), each.round) for each in found}
         return {each for each in ids if self._shop.durable.status(each) is workflow}

@@ -14,7 +14,7 @@ from cinefab.core.clock import iso_utc
 from cinefab.core.errors import NotAuthenticated, RequestInvalid
 from cinefab.core.ids import IdSource, KeyId, PrincipalId, TenantId
 from cinefab.tenancy.caller import Caller, Kind
-from cinefab.tenancy.principals import checked_name, load_principal, not_here, tell
+from cinefab.tenancy.principals import checked_name, hold_tenant, load_principal, not_here, tell
 from cinefab.tenancy.roles import Action, Role
 from cinefab.tenancy.secret import id_in, is_secret, new_secret
 from cinefab.tenancy.tables import api_key, principal, role_binding
@@ -111,6 +111,7 @@ def rotate_key(
 ) -> NewKey:
     """Make a key like another one, which ends `overlap_us` from now; raise as `revoke_key` does."""
     assert overlap_us >= 0, "an overlap is not negative"
+    hold_tenant(connection, tenant)
     old = load_key(connection, tenant=tenant, key=key)
     if state_of(old, now_us=now_us) != "in force":
         raise RequestInvalid(
@@ -152,6 +153,7 @@ def revoke_key(
     connection: sa.Connection, *, tenant: TenantId, key: KeyId, by: PrincipalId, now_us: int
 ) -> None:
     """End a key at once; twice is as once. Raises `Unavailable` if the tenant has no such key."""
+    hold_tenant(connection, tenant)
     if load_key(connection, tenant=tenant, key=key).revoked_us is not None:
         return
     connection.execute(

@@ -73,6 +73,17 @@ def load_tenant(connection: sa.Connection, which: TenantId) -> Tenant:
     return Tenant(id=TenantId(row.id), name=row.name, created_us=row.created_us)
 
 
+def hold_tenant(connection: sa.Connection, tenant: TenantId) -> None:
+    """Have whoever else administers a tenant wait until this transaction ends.
+
+    Raises `Unavailable` if there is no such tenant.
+    """
+    held = sa.select(tenant_table.c.id).where(tenant_table.c.id == tenant)
+    # Rows that refer to the tenant may be written meanwhile; on SQLite one transaction writes.
+    if connection.execute(held.with_for_update(key_share=True)).first() is None:
+        raise not_here("tenant", tenant)
+
+
 def create_principal(
     connection: sa.Connection,
     *,
@@ -126,6 +137,7 @@ def give_role(
     now_us: int,
 ) -> None:
     """Give a role to a principal of the tenant; one that it has already is left as it is."""
+    hold_tenant(connection, tenant)
     if role in load_principal(connection, tenant=tenant, which=to).roles:
         return
     _bind(connection, tenant, to, role, now_us=now_us)
@@ -142,6 +154,7 @@ def take_role(
     now_us: int,
 ) -> None:
     """Take a role from a principal; raise `RequestInvalid` where the tenant would have no owner."""
+    hold_tenant(connection, tenant)
     if role not in load_principal(connection, tenant=tenant, which=of).roles:
         return
     if role is Role.OWNER and owners_of(connection, tenant=tenant) == {of}:

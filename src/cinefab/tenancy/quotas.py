@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from cinefab.core.canonical import Json
 from cinefab.core.errors import QuotaExceeded
 from cinefab.core.ids import PrincipalId, TenantId
-from cinefab.tenancy.principals import load_tenant, tell
+from cinefab.tenancy.principals import hold_tenant, tell
 from cinefab.tenancy.tables import quota as quota_table
 
 
@@ -42,7 +42,7 @@ def set_quota(
     connection: sa.Connection, *, tenant: TenantId, quota: Quota, by: PrincipalId, now_us: int
 ) -> None:
     """Give a tenant a quota of its own, with an audit leaf; None is what is usual."""
-    load_tenant(connection, tenant)
+    hold_tenant(connection, tenant)
     values = {each.name: getattr(quota, each.name) for each in fields(Quota)}
     connection.execute(quota_table.delete().where(quota_table.c.tenant_id == tenant))
     connection.execute(quota_table.insert().values(tenant_id=tenant, **values))

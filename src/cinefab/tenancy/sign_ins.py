@@ -117,6 +117,30 @@ def close_sign_in(
         tell(connection, "sign_in.closed", which, {}, tenant=tenant, now_us=now_us)
 
 
+def close_sign_ins_of(
+    connection: sa.Connection,
+    *,
+    tenant: TenantId,
+    principal: PrincipalId,
+    by: PrincipalId,
+    now_us: int,
+) -> int:
+    """Sign a person out everywhere, such as one who has left; return of how many browsers."""
+    closed = connection.execute(
+        sign_in.update()
+        .where(
+            sign_in.c.tenant_id == tenant,
+            sign_in.c.principal_id == principal,
+            sign_in.c.closed_us.is_(None),
+            sign_in.c.expires_us > now_us,
+        )
+        .values(closed_us=now_us)
+    )
+    said: Json = {"by": by, "closed": closed.rowcount}
+    tell(connection, "sign_ins.closed", principal, said, tenant=tenant, now_us=now_us)
+    return closed.rowcount
+
+
 def _signed_out(found: str) -> NotAuthenticated:
     return NotAuthenticated(
         attempted="find out who asks by the cookie", found=found, remedy="Sign in again."
