@@ -74,14 +74,18 @@ def _measured(folder: Path, repeat: int) -> dict[str, float]:
         seen[:] = [measured(path) for path in paths]
 
     def judge() -> None:
-        looks = {name: look_document(look_of(path)) for name, path in pictures.items()}
+        masks = {name: mask for request in asked for name, mask in request.masks.items()}
+        looks = {
+            name: look_document(look_of(path, masks.get(name))) for name, path in pictures.items()
+        }
         ordered = [
             Ordered(
                 shots=(number,),
                 frames=SHOT_FRAMES,
                 colours=tuple(request.input["colours"]),
                 references=tuple(Sha256(name) for name in request.references),
-                cut_out=tuple(Sha256(name) for name in request.masks),
+                masks={Sha256(name): Sha256(f"{name}-mask") for name in request.masks},
+                words=True,
             )
             for number, request in enumerate(asked)
         ]

@@ -16,7 +16,7 @@ import pytest
 import sqlalchemy as sa
 from done_once import assert_done_once
 from strangers import install
-from studio_runs import Studio
+from studio_runs import PHOTO, Studio
 
 from cinefab.core.brief import Camera, Shot
 from cinefab.core.verdict import Advice
@@ -50,6 +50,34 @@ title: One shot, drawn in haste
 model: hasty
 shots: [{seconds: 1, caption: Again}]
 output: {size: 320x180, fps: 12}
+quality: preview
+"""
+MISMATCHED = """
+    import hashlib
+    from dataclasses import replace
+
+    from cinefab.generate.models.procedural import Procedural
+
+
+    class Mismatched(Procedural):
+        @property
+        def card(self):
+            return replace(super().card, name="mismatched", version="1")
+
+        def frames(self, request, run):
+            for frame in super().frames(request):
+                if hashlib.sha256(str(request.seed).encode()).digest()[0] % 2:
+                    frame = frame.copy()
+                    colours = frame[request.size.height :].reshape(2, -1)
+                    colours[:] = colours[::-1].copy()
+                yield frame
+"""
+SHOWN = """\
+title: One product in the wrong colours
+model: mismatched
+references: {{product: {photo}}}
+shots: [{{seconds: 1, caption: Again, references: [product]}}]
+output: {{size: 320x180, fps: 12}}
 quality: preview
 """
 MANY = Path(__file__).parents[1] / "support" / "many_films.py"
@@ -169,6 +197,29 @@ def test_a_refused_take_is_scrap_its_remake_rework_and_only_the_good_one_is_kept
     assert again["attempts"] == []
     assert "Made again" in Path(report["out"], "report.html").read_text()
     studio.check_books()
+
+
+def test_a_take_in_the_wrong_colours_is_refused_at_once_and_made_again(on_sqlite: Studio) -> None:
+    install(
+        on_sqlite,
+        module="mismatched",
+        source=MISMATCHED,
+        points={"models": {"mismatched": "mismatched:Mismatched"}},
+    )
+    seed = next(each for each in range(100) if fails(each) and not fails(seed_of(each, 1)))
+    brief = on_sqlite.brief(SHOWN.format(photo=PHOTO))
+
+    report = on_sqlite.make(brief, "--set", f"seed={seed}")
+
+    made = takes(on_sqlite, report["job"])
+    assert [(row.attempt, row.seed) for row in made] == [(0, seed), (1, seed_of(seed, 1))]
+    assert made[0].refused.startswith("colour: ")
+    assert made[1].refused is None
+    assert report["status"] == "delivered"
+    by_class = report["device_us_by_class"]
+    assert by_class["scrap"] > 0
+    assert by_class["rework"] > 0
+    on_sqlite.check_books()
 
 
 def test_an_attempt_that_the_budget_does_not_cover_is_not_begun(on_sqlite: Studio) -> None:

@@ -68,7 +68,8 @@ class Take:
             frames=len(self.frames),
             colours=tuple(given["colours"]),
             references=tuple(Sha256(name) for name in given["references"]),
-            cut_out=tuple(Sha256(name) for name in self.request.masks),
+            masks={Sha256(name): Sha256(f"{name}-mask") for name in self.request.masks},
+            words=bool(given["caption"]),
             quality=self.quality,
         )
 
@@ -88,8 +89,11 @@ class Photographs:
 
     @property
     def looks(self) -> dict[Sha256, Look]:
-        """What each looks like, by its name."""
-        return {Sha256(name): look_of(path) for name, path in self.pictures.items()}
+        """What each looks like, whole and through its mask, by its name."""
+        return {
+            Sha256(name): look_of(path, self.masks.get(name))
+            for name, path in self.pictures.items()
+        }
 
 
 def photographs(folder: Path) -> Photographs:

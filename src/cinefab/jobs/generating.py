@@ -15,6 +15,7 @@ from cinefab.core.stage import Bill, Content, Lineage, TimeClass
 from cinefab.engine.compute import ComputeResult
 from cinefab.generate.segments import KeptSegment, TakeFacts, record_segment, record_take
 from cinefab.jobs.effects import effects_said
+from cinefab.jobs.looks import find_looks, record_looks, where_they_lie
 from cinefab.jobs.models import model_of
 from cinefab.jobs.ordered import ordered_of_shots
 from cinefab.jobs.pieces import (
@@ -112,7 +113,7 @@ async def _make(
             for each in missing
         ],
         **await asyncio.to_thread(finish_of, shop, order, shot, references),
-        **_judge(shop, order, plan, shot),
+        **await asyncio.to_thread(_judge, shop, order, plan, shot),
     }
 
     run = _watched(shop, order, plan, shot, model, stage)
@@ -255,6 +256,10 @@ def _keep(
             measure=MEASURE,
             now_us=now_us,
         )
+        if value.get("looks"):
+            looks = {Sha256(name): look for name, look in value["looks"].items()}
+            shown = ordered_of_shots(shop, order, plan, [shot], frames=shot.frames).looked_at
+            record_looks(shop, connection, looks, shown)
 
     load_us = answer.load_us + value["load_us"]
     return StageOutput(
@@ -284,13 +289,18 @@ def _judge(shop: Workshop, order: Order, plan: Plan, shot: PlannedShot) -> dict[
     checks = [check.entry for check in shop.checks if check.takes]
     if not checks or shot.model is not None:
         return {}
+    ordered = ordered_of_shots(shop, order, plan, [shot], frames=shot.frames)
+    looks = find_looks(shop, ordered.looked_at)
+    unknown = {each: mask for each, mask in ordered.looked_at.items() if each not in looks}
     return {
         "judge": {
-            "ordered": ordered_document(ordered_of_shots(order, plan, [shot], frames=shot.frames)),
+            "ordered": ordered_document(ordered),
             "size": [plan.size.width, plan.size.height],
             "fps": str(plan.fps),
             "checks": checks,
             "thresholds": shop.thresholds.as_dict(),
+            "looks": {str(name): look for name, look in looks.items()},
+            "pictures": where_they_lie(shop, unknown),
         }
     }
 

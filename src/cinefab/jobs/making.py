@@ -14,14 +14,15 @@ from typing import Any
 
 from cinefab.assemble.blend_task import blend
 from cinefab.core.brief import Size
-from cinefab.core.canonical import Json
+from cinefab.core.canonical import Json, Sha256
 from cinefab.core.plan import Part
 from cinefab.core.verdict import Refused
 from cinefab.generate.take import make_takes
+from cinefab.media.look import look_from_document
 from cinefab.review.check import conclude
 from cinefab.review.figures import figures_from_document, ordered_from_document
 from cinefab.review.judge import judge_take
-from cinefab.review.measure import measured
+from cinefab.review.measure import looked_at, measured
 from cinefab.review.thresholds import Thresholds
 
 Report = Callable[[Json], None]
@@ -31,19 +32,23 @@ def make_and_measure(argument: Mapping[str, Any], report: Report) -> Json:
     """Make takes as `generate.take.make_takes` does; add its `figures` to each part that is shown.
 
     A head or tail is never shown itself, and has none. With `judge` (what was `ordered`, `size`,
-    `fps`, `checks` and `thresholds`) the shot's body is judged, too: `refused` is the verdict of
-    the first check that refuses it, or None.
+    `fps`, `checks`, `thresholds`, the `looks` that are known of what it shows and the `pictures` of
+    which none is) the shot's body is judged, too: `refused` is the verdict of the first check that
+    refuses it, or None, and `looks` those that were taken.
     """
     made: Any = make_takes(argument, report)
     for asked, part in zip(argument["parts"], made["parts"], strict=True):
         if Part(asked["part"]) is Part.BODY:
             part["figures"] = measured(Path(part["path"]))
             if "judge" in argument:
-                made["refused"] = _refusal(argument["judge"], part)
+                judge = argument["judge"]
+                taken = {name: looked_at(path, mask) for name, path, mask in judge["pictures"]}
+                made["looks"] = taken
+                made["refused"] = _refusal(judge, part, {**judge["looks"], **taken})
     return dict(made)
 
 
-def _refusal(judge: Mapping[str, Any], part: Mapping[str, Any]) -> Json:
+def _refusal(judge: Mapping[str, Any], part: Mapping[str, Any], looks: Mapping[str, Any]) -> Json:
     """Return why the checks refuse a body, or None; a question is for the whole film to ask."""
     width, height = judge["size"]
     findings = judge_take(
@@ -54,6 +59,7 @@ def _refusal(judge: Mapping[str, Any], part: Mapping[str, Any]) -> Json:
         fps=Fraction(judge["fps"]),
         checks=judge["checks"],
         thresholds=Thresholds(**judge["thresholds"]),
+        looks={Sha256(name): look_from_document(look) for name, look in looks.items()},
     )
     verdict = conclude(findings)
     return asdict(verdict) if isinstance(verdict, Refused) else None

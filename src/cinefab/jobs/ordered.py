@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from cinefab.assemble.cut import BodyPiece, Piece
+from cinefab.core.canonical import Json
 from cinefab.core.plan import MediaKind, Part, Plan, PlannedShot
 from cinefab.core.sound import first_frame_from
 from cinefab.jobs.stages import Order
+from cinefab.jobs.workshop import Workshop
 from cinefab.review.figures import Ordered
 
-_GRADES: Final = frozenset({"grade"})
-"""Effects that change colours on purpose."""
+_KEEP_COLOURS: Final = frozenset(
+    {"captions", "denoise", "interpolate", "overlay", "sharpen", "stabilise", "upsample"}
+)
+"""Effects that leave hues alone; of any other, a stranger's too, nothing is known."""
 
 _CAPTIONS: Final = "captions"
 
 
-def ordered_of(order: Order, plan: Plan, piece: Piece) -> Ordered:
+def ordered_of(shop: Workshop, order: Order, plan: Plan, piece: Piece) -> Ordered:
     """Return what a piece of the cut was to be."""
     if isinstance(piece, BodyPiece):
-        return ordered_of_shots(order, plan, [plan.shots[piece.shot]], frames=piece.frames)
+        return ordered_of_shots(shop, order, plan, [plan.shots[piece.shot]], frames=piece.frames)
     shots = [plan.shots[piece.into - 1], plan.shots[piece.into]]
-    return ordered_of_shots(order, plan, shots, frames=piece.frames, transition=piece.kind.value)
+    kind = piece.kind.value
+    return ordered_of_shots(shop, order, plan, shots, frames=piece.frames, transition=kind)
 
 
 def ordered_of_shots(
+    shop: Workshop,
     order: Order,
     plan: Plan,
     shots: Sequence[PlannedShot],
@@ -37,11 +43,15 @@ def ordered_of_shots(
     """Return what so many frames of these shots were to be."""
     colours: dict[str, None] = {}
     shown: dict[str, None] = {}
+    over: dict[str, None] = {}
     for shot in shots:
         given: Any = shot.input
         colours |= dict.fromkeys(given["colours"])
         shown |= dict.fromkeys(name for name in shot.references if name != given["logo"])
-    graded = any(each.name in _GRADES for shot in shots for each in shot.effects)
+        over |= dict.fromkeys(name for name in shot.references if name == given["logo"])
+        over |= dict.fromkeys(name for each in shot.effects for _, name in each.references)
+    graded = any(each.name not in _KEEP_COLOURS for shot in shots for each in shot.effects)
+    laid_over = [each.picture for each in plan.references if each.name in over]
     pictures = [each for each in plan.references if each.name in shown]
     if any(each.kind is not MediaKind.PICTURE for each in pictures):
         pictures = []  # what a film shows from one moment to the next, no picture of it tells
@@ -53,11 +63,28 @@ def ordered_of_shots(
         colours=tuple(colours),
         changes=() if transition or body is None else _changes(plan, shots[0], body.first_frame),
         references=tuple(each.picture for each in pictures),
-        cut_out=tuple(each.picture for each in pictures if each.mask is not None),
+        masks={each.picture: each.mask for each in pictures if each.mask is not None},
+        laid_over=tuple(laid_over),
+        words=_has_words(shop, plan, shots),
         graded=graded or order.brief.brand.lut is not None,
         filmed=any(shot.model is not None for shot in shots),
         quality=plan.quality,
     )
+
+
+def _has_words(shop: Workshop, plan: Plan, shots: Sequence[PlannedShot]) -> bool:
+    """Say whether the film's model writes a caption into all of these shots."""
+    cards = [shop.models[name].card for name in shop.models]
+    writes = any(
+        each.ref == plan.versions.model and _CAPTIONS in each.capabilities for each in cards
+    )
+    captions = [shot.input for shot in shots if shot.model is None]
+    return writes and len(captions) == len(shots) and all(_caption(each) for each in captions)
+
+
+def _caption(given: Json) -> Json:
+    assert isinstance(given, Mapping), "a shot's input is an object"
+    return given.get("caption")
 
 
 def _changes(plan: Plan, shot: PlannedShot, first_frame: int) -> tuple[int, ...]:

@@ -20,6 +20,7 @@ from cinefab.core.verdict import NeedsPerson, Passed, Refused
 from cinefab.generate.segments import find_segments
 from cinefab.jobs.generating import edges_by_weight
 from cinefab.jobs.ingesting import kept_from_json
+from cinefab.jobs.looks import Pictures, find_looks, record_looks, where_they_lie
 from cinefab.jobs.ordered import ordered_of
 from cinefab.jobs.report import verdict_document
 from cinefab.jobs.stages import Order, StageOutput, run_stage
@@ -43,7 +44,6 @@ LIKENESS: Final = FoundCheck(
 )
 """The check that is asked only where a brief compares: other films never load it."""
 
-_LOOK_MEASURE: Final = f"look/{LOOK}"
 _LIMIT_FIXED_S: Final = 120.0
 _LIMIT_PER_MEDIA_SECOND: Final = 10
 
@@ -65,6 +65,10 @@ async def review(
     assert isinstance(cut, dict), "assemble returns an object"
     digest = Sha256(str(cut["digest"]))
     order_of_pieces = cut_order(plan)
+    wanted = [ordered_of(shop, order, plan, piece) for piece in order_of_pieces]
+    looked_at: dict[Sha256, Sha256 | None] = {}
+    for each in wanted:
+        looked_at |= each.looked_at
     ordered: dict[str, Any] = {
         "size": [plan.size.width, plan.size.height],
         "fps": str(plan.fps),
@@ -72,9 +76,9 @@ async def review(
         "pieces": [
             {
                 "digest": pieces[piece.key]["digest"],
-                "ordered": ordered_document(ordered_of(order, plan, piece)),
+                "ordered": ordered_document(each),
             }
-            for piece in order_of_pieces
+            for piece, each in zip(order_of_pieces, wanted, strict=True)
         ],
         "measure": MEASURE,
         "look": LOOK,
@@ -103,7 +107,7 @@ async def review(
     if findings is None:
 
         async def body() -> StageOutput:
-            return await _examine(shop, order, plan, cut, ordered, checks, compared)
+            return await _examine(shop, order, plan, cut, ordered, checks, compared, looked_at)
 
         await run_stage(shop, order, "review", body)
         findings = await asyncio.to_thread(find)
@@ -129,11 +133,12 @@ async def _examine(
     ordered: dict[str, Any],
     checks: str,
     compared: _Compared | None,
+    looked_at: Pictures,
 ) -> StageOutput:
     digest = Sha256(str(cut["digest"]))
     seconds = float(plan.frames / plan.fps)
     limit_s = _LIMIT_FIXED_S + _LIMIT_PER_MEDIA_SECOND * seconds
-    seen = await _look(shop, ordered, limit_s=limit_s)
+    seen = await _look(shop, ordered, looked_at, limit_s=limit_s)
     stills = shop.scratch / order.job / "stills"
     argument: dict[str, Any] = {
         "path": str(await asyncio.to_thread(shop.blobs.local_path, digest)),
@@ -180,8 +185,10 @@ async def _examine(
 
     def also(connection: sa.Connection, _made: tuple[Asset, ...]) -> None:
         now_us = shop.recorder.clock.now_us()
-        for measure, found in ((MEASURE, seen.new_figures), (_LOOK_MEASURE, seen.new_looks)):
-            record_figures(connection, found, tenant=shop.tenant, measure=measure, now_us=now_us)
+        record_figures(
+            connection, seen.new_figures, tenant=shop.tenant, measure=MEASURE, now_us=now_us
+        )
+        record_looks(shop, connection, seen.new_looks, looked_at)
         record_findings(
             connection,
             findings,
@@ -255,16 +262,15 @@ class _Seen:
     work_us: int
 
 
-async def _look(shop: Workshop, ordered: Mapping[str, Any], *, limit_s: float) -> _Seen:
+async def _look(
+    shop: Workshop, ordered: Mapping[str, Any], pictures: Pictures, *, limit_s: float
+) -> _Seen:
     """Find what was seen of the pieces and references before, and look at the others now."""
     pieces = {Sha256(piece["digest"]): None for piece in ordered["pieces"]}
-    pictures = {
-        Sha256(each): None for piece in ordered["pieces"] for each in piece["ordered"]["references"]
-    }
-    figures = await asyncio.to_thread(_find, shop, list(pieces), MEASURE)
-    looks = await asyncio.to_thread(_find, shop, list(pictures), _LOOK_MEASURE)
+    figures = await asyncio.to_thread(_find, shop, list(pieces))
+    looks = await asyncio.to_thread(find_looks, shop, pictures)
     unseen = [each for each in pieces if each not in figures]
-    unknown = [each for each in pictures if each not in looks]
+    unknown = {each: mask for each, mask in pictures.items() if each not in looks}
     if not unseen and not unknown:
         return _Seen(
             figures=figures, looks=looks, new_figures={}, new_looks={}, load_us=0, work_us=0
@@ -272,7 +278,7 @@ async def _look(shop: Workshop, ordered: Mapping[str, Any], *, limit_s: float) -
     local = shop.blobs.local_path
     argument: Json = {
         "paths": [str(await asyncio.to_thread(local, each)) for each in unseen],
-        "pictures": [str(await asyncio.to_thread(local, each)) for each in unknown],
+        "pictures": await asyncio.to_thread(where_they_lie, shop, unknown),
     }
     answer = await shop.compute.run(_MEASURE_TASK, argument, timeout_s=limit_s)
     taken: Any = answer.value
@@ -297,9 +303,9 @@ def _mix(shop: Workshop, plan: Plan) -> str | None:
     return str(shop.blobs.local_path(kept[plan.sound.key].digest))
 
 
-def _find(shop: Workshop, digests: Sequence[Sha256], measure: str) -> Mapping[Sha256, Json]:
+def _find(shop: Workshop, digests: Sequence[Sha256]) -> Mapping[Sha256, Json]:
     with shop.recorder.db.read() as connection:
-        return find_figures(connection, digests, tenant=shop.tenant, measure=measure)
+        return find_figures(connection, digests, tenant=shop.tenant, measure=MEASURE)
 
 
 def _refused(order: Order, check: str, reason: str, frame: int | None) -> RefusedByReview:

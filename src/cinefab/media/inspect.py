@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -28,7 +28,7 @@ from cinefab.media.decode import opened
 from cinefab.media.frames import Mask
 from cinefab.media.packet_digest import PacketDigest, coded_picture
 
-INSPECTION: Final = "2"
+INSPECTION: Final = "3"
 """Changes whenever the same film might give other numbers."""
 
 STILL_MAX: Final = 8
@@ -36,6 +36,12 @@ STILL_MAX: Final = 8
 
 The slowest of moves shifts some square by far more within two seconds.
 """
+
+HUES: Final = 24
+"""Into how many hues the circle of colours is parted, 15 degrees each."""
+
+LIGHTS: Final = 5
+"""Into how many steps luma is parted, from 32 to 224: colour alone has many that look alike."""
 
 UNSEEN: Final = -1
 """Stands in a series where the picture has nothing to take that number from."""
@@ -49,8 +55,7 @@ SERIES: Final = (
     "step",
     "step_peak",
     "still",
-    "blue",
-    "red",
+    "colour_step",
     "sharp",
     "detail",
     "blocks",
@@ -64,9 +69,11 @@ _THUMB_SQUARE: Final = 4  # squares to a square of a thumb, each way
 _ROWS_EVERY: Final = 8
 _FIRST_ROW: Final = 3
 _NATIVE_EVERY: Final = 2
-_CHROMA_EVERY: Final = 8
-_CHROMA_BINS: Final = 32
-_CHROMA_FRAMES_EVERY: Final = 6
+_COLOURS_EVERY: Final = 8
+_COLOURS_FRAMES_EVERY: Final = 6
+_GREY: Final = 7.0  # levels from grey: less has no hue that grain and rounding would leave alone
+_DARKEST: Final = 32.0
+_LIGHT_STEP: Final = 48.0
 
 _EDGE_RANGE_MIN: Final = 40  # levels between the two sides of what counts as an edge
 _EDGE_WINDOW: Final = 17  # pixels that an edge may be spread over
@@ -91,7 +98,8 @@ class FilmInspection:
     - `step`: mean difference of the squares to the frame before, in hundredths of a level (0 for
       the first); `step_peak`: the largest one, in levels,
     - `still`: how many frames this one looks like, counted backwards (0: like none before it),
-    - `blue`, `red`: mean Cb and Cr, in hundredths of a level,
+    - `colour_step`: mean distance of Cb and Cr to those of the frame before, in hundredths of a
+      level,
     - `sharp`: how much of its height a sharp edge climbs from one pixel to the next, in thousandths;
       `UNSEEN` without edges,
     - `detail`: mean difference between pixels beside each other, in hundredths of a level,
@@ -100,9 +108,10 @@ class FilmInspection:
     - `white`, `dark`: pixels at the end of the range that a ramp leads up to, in hundredths of a
       per cent: light or shade that was cut off, and not a flat white or black that was meant.
 
-    `first` and `last` are the squares of the first and last frame, averaged once more; `chroma` is
-    the share of every pair of 32 x 32 levels of Cb and Cr, in millionths, by `cb * 32 + cr`.
-    `broken` is the frame that could not be decoded, and why.
+    `first` and `last` are the squares of the first and last frame, averaged once more; `hues` is
+    how much colour there is of each hue in each light, by `hue * LIGHTS + light`: its distance from
+    grey as a mean over the picture, in thousandths of a level. `grey` is the share of the picture
+    that has none, in thousandths. `broken` is the frame that could not be decoded, and why.
     """
 
     size: Size
@@ -112,7 +121,8 @@ class FilmInspection:
     colours: str
     packets: Sha256
     series: Mapping[str, list[int]]
-    chroma: Mapping[int, int]
+    hues: list[int]
+    grey: int
     first: bytes
     last: bytes
     broken: tuple[int, str] | None
@@ -150,7 +160,8 @@ def inspect_film(path: Path) -> FilmInspection:
             colours=_colours_of(stream),
             packets=packets.digest(),
             series=eye.series,
-            chroma=eye.chroma(),
+            hues=eye.hues,
+            grey=eye.grey,
             first=eye.first,
             last=eye.last,
             broken=broken,
@@ -167,16 +178,18 @@ class _Eye:
         self._before: Mask | None = None
         self._anchor: Mask | None = None
         self._anchored_at = 0
-        self._chroma = np.zeros(_CHROMA_BINS * _CHROMA_BINS, np.int64)
+        self._colours_before: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
+        self._hues = np.zeros(HUES * LIGHTS)
+        self._grey = 0.0
+        self._hues_of = 0
 
     def see(self, picture: VideoFrame) -> None:
         """Take in the next picture, 4:2:0 in eight bits."""
         luma, blue, red = _planes(picture)
         self._see_squares(averaged(luma, _SQUARE))
-        self._see_colours(
-            blue[_CHROMA_EVERY // 2 :: _CHROMA_EVERY, _CHROMA_EVERY // 2 :: _CHROMA_EVERY],
-            red[_CHROMA_EVERY // 2 :: _CHROMA_EVERY, _CHROMA_EVERY // 2 :: _CHROMA_EVERY],
-        )
+        few = slice(_COLOURS_EVERY // 2, None, _COLOURS_EVERY)
+        beside = slice(_COLOURS_EVERY, None, 2 * _COLOURS_EVERY)
+        self._see_colours(luma[beside, beside], blue[few, few], red[few, few])
         if self.frames % _NATIVE_EVERY == 0:
             self._see_rows(sample_rows(luma))
         else:
@@ -189,9 +202,15 @@ class _Eye:
         """The squares of the last picture, averaged once more."""
         return b"" if self._before is None else _thumb(self._before)
 
-    def chroma(self) -> dict[int, int]:
-        """Return the share of every pair of Cb and Cr that was seen, in millionths."""
-        return chroma_shares(self._chroma)
+    @property
+    def hues(self) -> list[int]:
+        """How much colour was seen of each hue in each light, in thousandths of a level."""
+        return in_thousandths(self._hues / max(1, self._hues_of))
+
+    @property
+    def grey(self) -> int:
+        """The share of what was seen that has no colour, in thousandths."""
+        return round(1000 * self._grey / max(1, self._hues_of))
 
     def _see_squares(self, squares: Mask) -> None:
         series = self.series
@@ -210,11 +229,19 @@ class _Eye:
         series["still"].append(self.frames - self._anchored_at)
         self._before = squares
 
-    def _see_colours(self, blue: Mask, red: Mask) -> None:
-        self.series["blue"].append(round(float(blue.mean()) * 100))
-        self.series["red"].append(round(float(red.mean()) * 100))
-        if self.frames % _CHROMA_FRAMES_EVERY == 0:
-            self._chroma += chroma_pairs(blue, red)
+    def _see_colours(self, luma: Mask, blue: Mask, red: Mask) -> None:
+        colours = blue.astype(np.float32), red.astype(np.float32)
+        if self._colours_before is None:
+            self.series["colour_step"].append(0)
+        else:
+            apart = [one - other for one, other in zip(colours, self._colours_before, strict=True)]
+            self.series["colour_step"].append(round(float(np.hypot(*apart).mean()) * 100))
+        self._colours_before = colours
+        if self.frames % _COLOURS_FRAMES_EVERY == 0:
+            hues, grey = hues_of(luma, *colours)
+            self._hues += hues
+            self._grey += grey
+            self._hues_of += 1
 
     def _see_rows(self, rows: Mask) -> None:
         for name, number in rows_of(rows).items():
@@ -238,16 +265,39 @@ def rows_of(rows: Mask) -> dict[str, int]:
     }
 
 
-def chroma_pairs(blue: Mask, red: Mask) -> NDArray[np.int64]:
-    """Return how often every pair of 32 x 32 levels of Cb and Cr is there, by `cb * 32 + cr`."""
-    pairs = (blue >> 3).astype(np.int32) * _CHROMA_BINS + (red >> 3)
-    return np.bincount(pairs.ravel(), minlength=_CHROMA_BINS * _CHROMA_BINS)
+def hues_of(
+    luma: NDArray[Any],
+    blue: NDArray[np.float32],
+    red: NDArray[np.float32],
+    weight: NDArray[np.float32] | None = None,
+) -> tuple[NDArray[np.float64], float]:
+    """Return how much colour there is of each hue in each light, and the share of what is grey.
+
+    How much is a mean in levels from grey. The planes are of one shape; with `weight` the mean is one of what counts. What lies between
+    two hues, or two lights, is parted between them.
+    """
+    across, down = blue - np.float32(128), red - np.float32(128)
+    far = np.hypot(across, down)
+    counts = float(far.size if weight is None else weight.sum())
+    coloured = far >= _GREY
+    amount = far[coloured] if weight is None else far[coloured] * weight[coloured]
+    turn = np.arctan2(down[coloured], across[coloured]) * (HUES / (2 * np.pi)) % HUES
+    light = np.clip((luma[coloured] - _DARKEST) / _LIGHT_STEP, 0, LIGHTS - 1)
+    hue, step = np.floor(turn).astype(np.intp), np.floor(light).astype(np.intp)
+    beyond, above = turn - hue, light - step
+    found = np.zeros(HUES * LIGHTS)
+    for next_hue in (0, 1):
+        for next_step in (0, 1):
+            share = np.abs(1 - next_hue - beyond) * np.abs(1 - next_step - above)
+            place = (hue + next_hue) % HUES * LIGHTS + np.minimum(step + next_step, LIGHTS - 1)
+            found += np.bincount(place, weights=amount * share, minlength=HUES * LIGHTS)
+    hidden = np.count_nonzero(coloured) if weight is None else float(weight[coloured].sum())
+    return found / max(1.0, counts), 1 - hidden / max(1.0, counts)
 
 
-def chroma_shares(counts: NDArray[np.int64]) -> dict[int, int]:
-    """Return those counts as shares in millionths, zeros left out."""
-    total = max(1, int(counts.sum()))
-    return {int(at): int(counts[at]) * 1_000_000 // total for at in np.flatnonzero(counts)}
+def in_thousandths(hues: NDArray[np.float64]) -> list[int]:
+    """Return amounts of colour as whole numbers, as they are kept."""
+    return [round(float(each) * 1000) for each in hues]
 
 
 def averaged(plane: Mask, square: int) -> Mask:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any, Final
@@ -32,11 +32,11 @@ class Ordered:
     """What a piece was to be: the shots that it shows, and what they were given.
 
     `transition` is the kind of a transition and empty for a body; `colours` are the brand's,
-    `changes` the frames from which words over the picture are others, or gone,
-    `references` the pictures that are shown, logos left out, `cut_out` those of which only the
-    product may be. `graded` says that colours were
-    changed on purpose, `filmed` that it is cut in from somebody's film, whose cuts and moves are
-    theirs, `quality` how much care the encoder took.
+    `changes` the frames from which words over the picture are others, or gone, `references` the
+    pictures that are shown, `masks` of those of which only the product may be, by picture, and
+    `laid_over` the pictures of logos and overlays. `words` says that type is to be read in it,
+    `graded` that colours were changed on purpose, `filmed` that it is cut in from somebody's film,
+    whose cuts and moves are theirs, `quality` how much care the encoder took.
     """
 
     shots: tuple[int, ...]
@@ -45,10 +45,17 @@ class Ordered:
     colours: tuple[str, ...] = ()
     changes: tuple[int, ...] = ()
     references: tuple[Sha256, ...] = ()
-    cut_out: tuple[Sha256, ...] = ()
+    masks: Mapping[Sha256, Sha256] = field(default_factory=dict)
+    laid_over: tuple[Sha256, ...] = ()
+    words: bool = False
     graded: bool = False
     filmed: bool = False
     quality: Quality = Quality.FINAL
+
+    @property
+    def looked_at(self) -> Mapping[Sha256, Sha256 | None]:
+        """The pictures whose looks it is judged by, each with its mask if it has one."""
+        return {each: self.masks.get(each) for each in (*self.references, *self.laid_over)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +151,8 @@ def figures_document(seen: FilmInspection) -> dict[str, Any]:
         "colours": seen.colours,
         "packets": seen.packets,
         "series": {name: list(values) for name, values in seen.series.items()},
-        "chroma": {str(at): share for at, share in seen.chroma.items()},
+        "hues": list(seen.hues),
+        "grey": seen.grey,
         "first": base64.b64encode(seen.first).decode(),
         "last": base64.b64encode(seen.last).decode(),
         "broken": None if seen.broken is None else list(seen.broken),
@@ -163,7 +171,6 @@ def figures_from_document(document: Json) -> FilmInspection:
         | {
             "size": Size(width, height),
             "fps": Fraction(fields["fps"]),
-            "chroma": {int(at): share for at, share in fields["chroma"].items()},
             "first": base64.b64decode(fields["first"]),
             "last": base64.b64decode(fields["last"]),
             "broken": None if broken is None else (broken[0], broken[1]),
@@ -180,7 +187,9 @@ def ordered_document(ordered: Ordered) -> dict[str, Any]:
         "colours": list(ordered.colours),
         "changes": list(ordered.changes),
         "references": list(ordered.references),
-        "cut_out": list(ordered.cut_out),
+        "masks": dict(ordered.masks),
+        "laid_over": list(ordered.laid_over),
+        "words": ordered.words,
         "graded": ordered.graded,
         "filmed": ordered.filmed,
         "quality": ordered.quality.value,
@@ -191,7 +200,7 @@ def ordered_from_document(document: Json) -> Ordered:
     """Return what `ordered_document` wrote."""
     assert isinstance(document, dict), "what was ordered is an object"
     fields: dict[str, Any] = dict(document)
-    for name in ("shots", "colours", "changes", "references", "cut_out"):
+    for name in ("shots", "colours", "changes", "references", "laid_over"):
         fields[name] = tuple(fields[name])
     return Ordered(**fields | {"quality": Quality(fields["quality"])})
 

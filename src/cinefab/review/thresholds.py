@@ -43,13 +43,16 @@ class Thresholds:
     """How much of its height the sharpest kind of edge must climb from one pixel to the next, in
     thousandths; a soft reference may be shown as soft as it is."""
 
+    blur_words_sharp_min: int = 500
+    """The same, where type is to be read: that is drawn sharp, and must be within a second."""
+
     blur_ms_max: int = 400
     """How long a picture may be softer than that."""
 
     blur_left_percent_min: int = 68
     """What must be left of sharpness from one frame to the next, inside a shot."""
 
-    blur_detail_percent_min: int = 72
+    blur_detail_percent_min: int = 76
     """What must be left of detail, where sharpness falls a little too."""
 
     blocks_max: int = 350
@@ -72,14 +75,19 @@ class Thresholds:
     """Mean luma from one frame to the next inside a shot, all one way, in hundredths of a
     level."""
 
-    colour_unlike_percent_max: int = 45
+    colour_unlike_percent_max: int = 12
     """Colour that neither the references nor the brand have, of all colour in a shot."""
+
+    colour_straight_percent_min: int = 82
+    """How much of a reference's colours is seen, of what would be if all hues were turned, or red
+    and blue changed about."""
 
     colour_left_percent_min: int = 15
     """Colourfulness of a shot against that of the reference that it shows."""
 
-    colour_jump_hundredths_max: int = 120
-    """Mean colour from one frame to the next inside a shot, while the picture stays the same."""
+    colour_jump_hundredths_max: int = 300
+    """Colours from one frame to the next inside a shot, while the picture stays the same: how far
+    apart on average, in hundredths of a level."""
 
     loudness_hundredths_max: int = 100
     """Loudness against the mix, in hundredths of LU."""

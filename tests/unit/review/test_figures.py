@@ -35,7 +35,7 @@ def test_a_joined_film_has_the_figures_of_its_pieces_and_those_across_their_bord
     whole = inspect_film(cut.path)
 
     footage = cut.footage
-    for name in ("luma", "peak", "blue", "red"):
+    for name in ("luma", "peak"):
         assert footage.series[name].tolist() == whole.series[name]
     assert footage.series["still"].tolist() == whole.series["still"]
     step = footage.series["step"]
