@@ -1,12 +1,13 @@
 """Faults put into clean takes and mixes: how many are found, and how often what is not there.
 
-    python bench/defects.py [--takes N] [--sounds N] [--seed N] [--json]
+    python bench/defects.py [--takes N] [--sounds N] [--seed N] [--photos FILE ...] [--json]
 
 Clean takes are drawn by the embedded model, of four photographs and of type alone, in many
 layouts, palettes, sizes and rates, a quarter at preview quality. Each is judged as it is, and once
 with every fault of `cinefab.conformance.defects` in it. A fault counts as found when the check for
-it refuses the take. The last fault is put only into takes that show a reference: nothing else
-says what colours they should have.
+it refuses the take, and as refused when any check does, with a frame of the damaged stretch. The
+last fault is put only into takes that show a reference: nothing else says what colours they should
+have. With `--photos` other photographs are shown instead.
 
 Clean sounds are mixes of four seconds of music, of every mood in turn and at many tempos, each
 delivered as AAC beside a picture; faults go into the mix before it is encoded. `late sound` and
@@ -22,7 +23,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -31,7 +32,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "support"))
 
-from drawn_takes import Take, photographs, takes
+from drawn_takes import Take, photographs, takes, with_masks
 from reviewed_films import a_cut, alive
 
 from cinefab.app.plugins import find_plugins, load_plugin
@@ -67,6 +68,7 @@ PROMISED = set(FOUND_BY) - {"stall"}
 FOUND_AT_LEAST, FALSE_AT_MOST = 0.99, 0.01
 SOUND_CHECKS = ("loudness", "silence", "clipped_sound", "sync")
 SOUND_S = 4
+BEFORE_FRAMES, AFTER_FRAMES = 6, 3  # a fault is seen to some frames, or by its end
 
 
 def main() -> int:
@@ -75,26 +77,29 @@ def main() -> int:
     parser.add_argument("--takes", type=int, default=60)
     parser.add_argument("--sounds", type=int, default=40)
     parser.add_argument("--seed", type=int, default=1000)
+    parser.add_argument("--photos", type=Path, nargs="+", default=[])
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     cv2.setNumThreads(1)
     began = time.monotonic()
-    put, found = Counter[str](), Counter[str]()
-    missed: list[str] = []
+    count = Count()
     with tempfile.TemporaryDirectory() as folder:
-        photos = photographs(Path(folder))
+        given = {path.stem: path for path in options.photos}
+        photos = with_masks(given, Path(folder)) if given else photographs(Path(folder))
         looks = photos.looks
         for take in takes(photos, options.takes, first_seed=options.seed):
-            judge_faults_of(take, looks, Path(folder), put, found, missed)
+            judge_faults_of(take, looks, Path(folder), count)
         heard = Heard(Path(folder))
         for name, sound, seed in sounds(Path(folder), options.sounds, first_seed=options.seed):
-            judge_sound_faults_of(name, sound, seed, heard, put, found, missed)
+            judge_sound_faults_of(name, sound, seed, heard, count)
+    put, found, missed = count.put, count.found, count.missed
     promised = sum(put[fault] for fault in PROMISED)
     share = sum(found[fault] for fault in PROMISED) / promised
+    refused = sum(count.refused[fault] for fault in PROMISED) / promised
     clean = ("clean take", "clean sound")
     false = sum(found[kind] for kind in clean) / sum(put[kind] for kind in clean)
     if options.json:
-        figures = {"put": put, "found": found, "share": share, "false": false, "missed": missed}
+        figures = {**asdict(count), "share": share, "refused_share": refused, "false": false}
         print(json.dumps(figures, indent=2))
     else:
         for line in missed:
@@ -102,8 +107,10 @@ def main() -> int:
         for fault in (fault for fault in FOUND_BY if put[fault]):
             print(
                 f"{fault:<26} {found[fault]:>4} of {put[fault]:>4}  {found[fault] / put[fault]:.1%}"
+                f"  refused {count.refused[fault]:>4}"
             )
         print(f"{'all that are promised':<26} {share:>12.1%}  at least {FOUND_AT_LEAST:.0%}")
+        print(f"{'of them refused at all':<26} {refused:>12.1%}")
         for kind in clean:
             print(f"{'false alarms, ' + kind:<26} {found[kind]:>4} of {put[kind]:>4}")
         print(f"{'false alarms':<26} {false:>12.1%}  at most {FALSE_AT_MOST:.0%}")
@@ -111,56 +118,51 @@ def main() -> int:
     return 0 if share >= FOUND_AT_LEAST and false <= FALSE_AT_MOST else 1
 
 
-def judge_faults_of(
-    take: Take,
-    looks: dict[Sha256, Look],
-    folder: Path,
-    put: Counter[str],
-    found: Counter[str],
-    missed: list[str],
-) -> None:
+@dataclass
+class Count:
+    """By fault: how often it was put in, found by its own check, and refused by any."""
+
+    put: Counter[str] = field(default_factory=Counter)
+    found: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
+    missed: list[str] = field(default_factory=list)
+
+    def clean(self, kind: str, name: str, refused: list[str]) -> None:
+        """Count what is as it should be."""
+        self.put[kind] += 1
+        if refused:
+            self.found[kind] += 1
+            self.missed.append(f"clean {name}: {refused}")
+
+    def damaged(self, fault: str, what: str, refused: list[str]) -> None:
+        """Count what has a fault; `refused` are the checks that refuse it for what lies there."""
+        self.put[fault] += 1
+        self.refused[fault] += bool(refused)
+        if FOUND_BY[fault] & set(refused):
+            self.found[fault] += 1
+        else:
+            self.missed.append(f"{fault} {what}: {refused}")
+
+
+def judge_faults_of(take: Take, looks: dict[Sha256, Look], folder: Path, count: Count) -> None:
     """Judge a take as it is and with every fault of the picture, and count."""
-    put["clean take"] += 1
-    refused = judged(take, looks, folder, take.frames)
-    if refused:
-        found["clean take"] += 1
-        missed.append(f"clean {take.name}: {refused}")
+    whole = range(len(take.frames))
+    count.clean("clean take", take.name, judged(take, looks, folder, take.frames, whole))
     for number, (fault, damage) in enumerate(PICTURE_FAULTS.items()):
         if fault == "wrong colour throughout" and not take.ordered.references:
             continue
         chance = np.random.default_rng([take.request.seed, number])
         damaged = damage(take.frames, take.request.fps, chance)
-        refused = judged(take, looks, folder, list(damaged.frames))
-        put[fault] += 1
-        if FOUND_BY[fault] & set(refused):
-            found[fault] += 1
-        else:
-            missed.append(f"{fault} ({damaged.what}) in {take.name}: {refused}")
+        refused = judged(take, looks, folder, list(damaged.frames), damaged.hit)
+        count.damaged(fault, f"({damaged.what}) in {take.name}", refused)
 
 
-def judge_sound_faults_of(
-    name: str,
-    sound: Sound,
-    seed: int,
-    heard: Heard,
-    put: Counter[str],
-    found: Counter[str],
-    missed: list[str],
-) -> None:
+def judge_sound_faults_of(name: str, sound: Sound, seed: int, heard: Heard, count: Count) -> None:
     """Judge a mix as it is and with every fault of the sound, and count."""
-    put["clean sound"] += 1
-    refused = heard.refused(sound, sound)
-    if refused:
-        found["clean sound"] += 1
-        missed.append(f"clean {name}: {refused}")
+    count.clean("clean sound", name, heard.refused(sound, sound))
     for number, (fault, damage) in enumerate(SOUND_FAULTS.items()):
         damaged = damage(sound, np.random.default_rng([seed, number]))
-        refused = heard.refused(sound, damaged.sound)
-        put[fault] += 1
-        if FOUND_BY[fault] & set(refused):
-            found[fault] += 1
-        else:
-            missed.append(f"{fault} ({damaged.what}) in {name}: {refused}")
+        count.damaged(fault, f"({damaged.what}) in {name}", heard.refused(sound, damaged.sound))
 
 
 def sounds(folder: Path, count: int, *, first_seed: int) -> Iterator[tuple[str, Sound, int]]:
@@ -212,9 +214,9 @@ class Heard:
 
 
 def judged(
-    take: Take, looks: dict[Sha256, Look], folder: Path, frames: list[np.ndarray]
+    take: Take, looks: dict[Sha256, Look], folder: Path, frames: list[np.ndarray], hit: range
 ) -> list[str]:
-    """The checks that refuse a take with these frames."""
+    """The checks that refuse a take with these frames, for a frame of those that were hit."""
     path = folder / "take.mp4"
     seen = take.seen(frames, path)
     path.unlink()
@@ -228,7 +230,12 @@ def judged(
         thresholds=DEFAULTS,
         looks=looks,
     )
-    return [finding.check for finding in findings if finding.problems]
+    near = range(hit.start - BEFORE_FRAMES, hit.stop + AFTER_FRAMES)
+    return [
+        finding.check
+        for finding in findings
+        if any(problem.frame is None or problem.frame in near for problem in finding.problems)
+    ]
 
 
 TAKE_CHECKS = [

@@ -104,6 +104,11 @@ def photographs(folder: Path) -> Photographs:
         pictures[name] = folder / f"{name}.png"
         flat = np.clip(picture, 0, 255).astype(np.uint8)
         cv2.imwrite(str(pictures[name]), flat[..., ::-1])
+    return with_masks(pictures, folder)
+
+
+def with_masks(pictures: dict[str, Path], folder: Path) -> Photographs:
+    """Cut out of each photograph what can be; the masks are written into `folder`."""
     masks = {}
     for name, path in pictures.items():
         image = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from cinefab.core.sound import SAMPLE_RATE
 from cinefab.media.audio import Sound, opened_sound, read_sound
 
-HEARING: Final = "3"
+HEARING: Final = "4"
 """Changes whenever the same sound might give other numbers."""
 
 WINDOW_MS: Final = 5
@@ -45,6 +45,7 @@ class Hearing:
     lufs_hundredths: int | None
     peak_hundredths: int | None
     mix_lufs_hundredths: int | None
+    mix_peak_hundredths: int | None
     offset_ms: int | None
     lost_ms: int
     lost_at_ms: int
@@ -61,6 +62,7 @@ def hear(film: Path, mix: Path) -> Hearing:
     """
     heard, meant = _listened(_placed(film)), _listened(read_sound(mix))
     lufs, peak = heard.loudness()
+    mix_lufs, mix_peak = meant.loudness()
     offset_ms = _offset_ms(heard.envelope(), meant.envelope())
     lost_ms, lost_at_ms = _lost(
         _levels_db(heard.envelope()), _levels_db(meant.envelope()), offset_ms or 0
@@ -70,7 +72,8 @@ def hear(film: Path, mix: Path) -> Hearing:
         length_ms=round(heard.samples * 1000 / SAMPLE_RATE),
         lufs_hundredths=lufs,
         peak_hundredths=peak,
-        mix_lufs_hundredths=meant.loudness()[0],
+        mix_lufs_hundredths=mix_lufs,
+        mix_peak_hundredths=mix_peak,
         offset_ms=offset_ms,
         lost_ms=lost_ms,
         lost_at_ms=lost_at_ms,

@@ -101,6 +101,10 @@ class Thresholds:
     clipped_sounds_max: int = 0
     """How often sound may stay at full scale."""
 
+    peak_lost_hundredths_max: int = 150
+    """How much lower sound may peak than its mix, against the loudness of each, in hundredths of a
+    decibel."""
+
     sync_ms_max: int = 40
     """How early or late sound may be, and by how much longer or shorter than its picture."""
 

@@ -23,7 +23,8 @@ _PALE: Final = 24.0
 _GREY: Final = 6.0  # levels from grey: too little to have a hue
 _COLOURFUL: Final = 3.0  # mean levels from grey, for there to be anything to say
 _SHOWN_COLOURFUL: Final = 2.0
-_SEEN_TIMES: Final = 5  # a picture may fill a fifth of what shows it
+_SEEN_TIMES: Final = (5,)  # a picture may fill a fifth of what shows it
+_PRODUCT_SEEN_TIMES: Final = (5, 20)  # and a product, on a ground of any colour, a twentieth
 _NEIGHBOUR: Final = 0.5
 _TURNS: Final = range(2, HUES - 1)  # one step, 15 degrees, is what light may do
 _EXPLAINED_MIN: Final = 0.35
@@ -116,23 +117,25 @@ def _straight_percent(stretch: Stretch, looks: Sequence[Look]) -> int:
     found = []
     for reference, look in zip(stretch.ordered.references, looks, strict=True):
         masked = look.product_hues if reference in stretch.ordered.masks else None
-        found.append(_straight(_amounts(masked or look.hues), shown))
+        own = _amounts(masked or look.hues)
+        sizes = _SEEN_TIMES if masked is None else _PRODUCT_SEEN_TIMES
+        found += [_straight(own, shown, times) for times in sizes]
     return min(100, round(100 * max(found)))
 
 
-def _straight(own: Hues, shown: Hues) -> float:
+def _straight(own: Hues, shown: Hues, times: int) -> float:
     if own.sum() < _COLOURFUL:
         return 1.0
     turned = [np.roll(shown, turn, axis=0) for turn in _TURNS]
     # Red and blue changed about turn the circle over, and no turn alone comes to that.
     turned += [np.roll(shown[::-1], turn, axis=0) for turn in range(HUES)]
-    best = max(_seen(own, each) for each in turned)
-    return 1.0 if best < _EXPLAINED_MIN else _seen(own, shown) / best
+    best = max(_seen(own, each, times) for each in turned)
+    return 1.0 if best < _EXPLAINED_MIN else _seen(own, shown, times) / best
 
 
-def _seen(own: Hues, shown: Hues) -> float:
-    """Return the share of a picture's colour that is seen, where so much of it may be hidden."""
-    return float(np.minimum(own, _SEEN_TIMES * _spread(shown)).sum() / own.sum())
+def _seen(own: Hues, shown: Hues, times: int) -> float:
+    """Return the share of a picture's colour that is seen in what may be `times` as large."""
+    return float(np.minimum(own, times * _spread(shown)).sum() / own.sum())
 
 
 def _unlike_percent(cut: CutUnderReview, stretch: Stretch, looks: Sequence[Look]) -> int:

@@ -21,6 +21,7 @@ SOUND = Hearing(
     lufs_hundredths=-1610,
     peak_hundredths=-170,
     mix_lufs_hundredths=-1600,
+    mix_peak_hundredths=-160,
     offset_ms=0,
     lost_ms=0,
     lost_at_ms=0,
@@ -68,6 +69,18 @@ def test_a_peak_beyond_its_line_is_refused_whatever_the_loudness(silent: CutUnde
     assert Loudness().examine(heard(silent, peak_hundredths=line)).problems == ()
     loud = Loudness().examine(heard(silent, peak_hundredths=line + 1, lufs_hundredths=None))
     assert "true peak" in refusal(loud).reason
+
+
+def test_peaks_that_lost_their_height_against_the_mix_are_refused_however_quiet_they_are(
+    silent: CutUnderReview,
+) -> None:
+    line = DEFAULTS.peak_lost_hundredths_max
+
+    at_it = heard(silent, lufs_hundredths=-2000, peak_hundredths=-560 - line)
+    beyond = heard(silent, lufs_hundredths=-2000, peak_hundredths=-561 - line)
+
+    assert ClippedSound().examine(at_it).problems == ()
+    assert "1.5 dB lower" in refusal(ClippedSound().examine(beyond)).reason
 
 
 @pytest.mark.parametrize(("offset_ms", "way"), [(41, "41 ms late"), (-41, "41 ms early")])
