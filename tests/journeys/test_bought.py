@@ -105,3 +105,18 @@ def test_a_budget_is_refused_where_nobody_knows_what_a_service_will_ask(tmp_path
     assert "estimate of $2." in json.loads(dear.stdout)["failure"]["found"]
     assert made["reserved_uusd"] == 1_000_000
     assert 250_000 < made["cost_uusd"] < 300_000
+
+
+def test_a_caption_and_a_logo_are_seen_though_the_model_draws_neither(tmp_path: Path) -> None:
+    studio = with_bought(Studio(tmp_path, f"sqlite:///{tmp_path / 'cinefab.db'}"))
+    shots = "shots: [{seconds: 1, prompt: A grey wall, caption: Fresh today, transition: cut}]"
+    marked = BRIEF.replace(BRIEF.splitlines()[2], shots) + (
+        "references: {mark: {file: coffee.png, role: logo}}\nbrand: {logo: mark}\n"
+    )
+
+    report = studio.make(studio.brief(marked))
+
+    assert report["status"] == "delivered"
+    assert [each["effect"] for each in report["effects"]] == ["captions", "overlay", None]
+    assert report["references"][0]["name"] == "mark"
+    assert report["segments"][0]["made_by"] == "run"

@@ -103,7 +103,7 @@ def open_job(
     amount = _amount_to_reserve(shop, wanted, model)
     # A deadline such as "10m" is another moment each time; it belongs to the job, not the brief.
     portable = replace(_with_files_as_blobs(shop, wanted, base), deadline_us=None)
-    check_files(shop, portable)
+    check_files(shop, portable, draws=model.card.capabilities)
     check_clips(shop, portable)
     document = canonical_json(brief_document(portable)).decode()
     digest = sha256_of(document.encode())
@@ -192,8 +192,7 @@ def revise_brief(
         for i, shot in enumerate(revised.shots)
     )
     revised = replace(revised, shots=shots)
-    find_model(shop, revised)
-    check_files(shop, revised)
+    check_files(shop, revised, draws=find_model(shop, revised).card.capabilities)
     check_clips(shop, revised)
     return revised, written
 
@@ -309,7 +308,12 @@ def _rough_plan(shop: Workshop, brief: Brief, model: Model) -> Plan:
         tenant=shop.tenant,
         files={},
         nusd_per_s=shop.prices.find_ahead(model.device_class),
-        chain_of=chain_of(shop, brief, burn=brief.captions is not None and brief.captions.burn),
+        chain_of=chain_of(
+            shop,
+            brief,
+            draws=model.card.capabilities,
+            burn=brief.captions is not None and brief.captions.burn,
+        ),
         clips=clips_card(shop),
     )
 

@@ -46,6 +46,8 @@ BLOB: Final = "blob:"
 _CHAIN: Final = "cinefab.assemble.chain:Chain"
 _FILE: Final = "file"
 _CAPTIONS: Final = "captions"
+_LOGO: Final = "logo"
+_OVERLAY: Final = "overlay"
 _LINE_CHARS: Final = 42
 _LONG_MS: Final = 100_000  # longer than any shot, on both sides
 _UNREAD: Final = Sha256("0" * 64)
@@ -57,6 +59,7 @@ def chain_of(
     shop: Workshop,
     brief: Brief,
     *,
+    draws: Collection[str],
     cues: Sequence[Mapping[str, Any]] | None = None,
     burn: bool = False,
 ) -> ChainOf:
@@ -64,7 +67,8 @@ def chain_of(
 
     `cues` (`start_ms`, `end_ms` on the film's clock, `lines`) are what captions show that have none
     of their own, and without them the voice's lines, each over its shot. With `burn` there are
-    captions in any case. Every effect is held against its contract at once: raises `BriefInvalid`
+    captions in any case. `draws` are the capabilities of the film's model: a caption or a logo that it
+    does not draw itself is laid over its pictures first. Every effect is held against its contract at once: raises `BriefInvalid`
     with the path of the setting, or of the effect that is not installed.
     """
     said = _script(brief) if cues is None else [dict(cue) for cue in cues]
@@ -74,8 +78,12 @@ def chain_of(
     }
 
     def chain(span: ShotSpan) -> tuple[PlannedEffect, ...]:
-        caption = _caption_over_clip(brief, span.index, round(span.start * 1000 / span.fps))
-        first = [] if caption is None else [_resolved(shop, brief, *caption)]
+        start_ms = round(span.start * 1000 / span.fps)
+        drawn = (
+            _caption_over(brief, span.index, start_ms, draws=draws),
+            _logo_over(brief, span.index, draws=draws),
+        )
+        first = [_resolved(shop, brief, *each) for each in drawn if each is not None]
         own = [field for field in known if field.startswith(f"shots[{span.index}].")]
         whole = [field for field in known if not field.startswith("shots[")]
         every = [*first, *(known[field] for field in [*own, *whole])]
@@ -85,9 +93,9 @@ def chain_of(
     return chain
 
 
-def check_files(shop: Workshop, brief: Brief) -> None:
+def check_files(shop: Workshop, brief: Brief, *, draws: Collection[str]) -> None:
     """Let each effect look at its files, which are blobs by now; raise `BriefInvalid` by path."""
-    captions = (_caption_over_clip(brief, i, 0) for i in range(len(brief.shots)))
+    captions = (_caption_over(brief, i, 0, draws=draws) for i in range(len(brief.shots)))
     for field, order in [*_orders(brief), *(each for each in captions if each is not None)]:
         found, settings = _resolved(shop, brief, field, order)
         if isinstance(found.effect, ChecksFiles):
@@ -282,10 +290,12 @@ def wrapped(text: str) -> list[str]:
     return [line[:200] for line in lines if line]
 
 
-def _caption_over_clip(brief: Brief, index: int, start_ms: int) -> tuple[str, EffectOrder] | None:
-    """Return the effect that sets a clip's caption over it, as models do for what they draw."""
+def _caption_over(
+    brief: Brief, index: int, start_ms: int, *, draws: Collection[str]
+) -> tuple[str, EffectOrder] | None:
+    """Return the effect that sets a shot's caption over a clip, or what its model does not caption."""
     shot = brief.shots[index]
-    if shot.clip is None or not shot.caption:
+    if not shot.caption or (shot.clip is None and _CAPTIONS in draws):
         return None
     cue = {
         "start_ms": start_ms - _LONG_MS,
@@ -294,6 +304,19 @@ def _caption_over_clip(brief: Brief, index: int, start_ms: int) -> tuple[str, Ef
     }
     order = EffectOrder(name=_CAPTIONS, settings=settings_text({"cues": [cue]}))
     return f"shots[{index}].caption", order
+
+
+def _logo_over(
+    brief: Brief, index: int, *, draws: Collection[str]
+) -> tuple[str, EffectOrder] | None:
+    """Return the effect that lays the brand's logo over what a model made without it."""
+    shot = brief.shots[index]
+    if brief.brand.logo is None or shot.clip is not None or _LOGO in draws:
+        return None
+    if any(order.name == _OVERLAY for order in (*shot.effects, *brief.effects)):
+        return None  # it lies where the brief says
+    order = EffectOrder(name=_OVERLAY, settings=settings_text({"logo": brief.brand.logo}))
+    return "brand.logo", order
 
 
 def _resolved(shop: Workshop, brief: Brief, field: str, order: EffectOrder) -> Resolved:

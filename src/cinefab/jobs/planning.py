@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -94,7 +94,7 @@ def _plan(
         tenant=shop.tenant,
         files=brand_files(order),
         nusd_per_s=shop.prices.find_ahead(model.device_class),
-        chain_of=_chain(shop, order.brief, lines),
+        chain_of=_chain(shop, order.brief, lines, draws=model.card.capabilities),
         spoken=lines,
         clips=clips_card(shop),
     )
@@ -122,14 +122,16 @@ def _plan(
     return StageOutput(assets=assets, facts=facts)
 
 
-def _chain(shop: Workshop, brief: Brief, lines: Sequence[SpokenLine]) -> ChainOf:
+def _chain(
+    shop: Workshop, brief: Brief, lines: Sequence[SpokenLine], *, draws: Collection[str]
+) -> ChainOf:
     burn = brief.captions is not None and brief.captions.burn
     cues = plan_cues(brief, placed_lines(brief, lines), starts_ms=starts_ms_of(brief))
     shown = [
         {"start_ms": cue.start_ms, "end_ms": cue.end_ms, "lines": list(cue.lines)} for cue in cues
     ]
     # Where nobody can speak, what would have been said is still shown over its shot.
-    return chain_of(shop, brief, cues=shown or None, burn=burn)
+    return chain_of(shop, brief, draws=draws, cues=shown or None, burn=burn)
 
 
 def _asset(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cinefab.core.units import largest_remainder
+from cinefab.core.units import Uusd, largest_remainder
 from cinefab.economics.report import JobCosts, StageCost
 from cinefab.jobs.stages import stage_called
 from cinefab.record.commit import CommittedStage
@@ -21,17 +21,23 @@ def effects_of(stages: tuple[CommittedStage, ...], costs: JobCosts) -> list[dict
     for stage in stages:
         facts: Any = stage.facts
         if stage.name.startswith("generate:") and facts.get("effects"):
-            found += _of_stage(stage.name, facts["effects"], by_name[stage.name])
+            asked = sum(each.amount_uusd or 0 for each in costs.bills if each.stage == stage.name)
+            found += _of_stage(stage.name, facts["effects"], by_name[stage.name], asked)
     # Shots are made side by side and end in any order; each keeps its own effects' order.
     return sorted(found, key=lambda each: each["shot"])
 
 
-def _of_stage(name: str, spent: list[dict[str, Any]], charged: StageCost) -> list[dict[str, Any]]:
+def _of_stage(
+    name: str, spent: list[dict[str, Any]], charged: StageCost, asked: int
+) -> list[dict[str, Any]]:
     times = [each["device_us"] for each in spent]
     parts = [*times, max(0, charged.device_us - sum(times))]
     costs: tuple[int | None, ...] = (None,) * len(parts)
     if charged.cost_uusd is not None:
-        costs = largest_remainder(charged.cost_uusd, parts)
+        # What somebody else asks is for the model's frames, whoever spent the time.
+        asked = min(asked, charged.cost_uusd)
+        *shares, model = largest_remainder(Uusd(charged.cost_uusd - asked), parts)
+        costs = (*shares, model + asked)
     names = [each["effect"].split("@") for each in spent]
     return [
         {

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
 from cinefab.app.plugins import find_plugins, load_plugin
-from cinefab.core.brief import Brief, Clip, EffectOrder, Shot
+from cinefab.core.brief import Brand, Brief, Clip, EffectOrder, Reference, Role, Shot
 from cinefab.core.effect import ShotSpan
 from cinefab.jobs.effects import chain_of, wrapped
 from cinefab.jobs.workshop import FoundEffect
@@ -34,7 +34,7 @@ def chain(brief: Brief, index: int, **given: Any) -> list[tuple[str, dict[str, A
         last=24 * index + 24,
         fps=Fraction(24),
     )
-    effects = chain_of(Shop(found), brief, **given)(span)  # type: ignore[arg-type]
+    effects = chain_of(Shop(found), brief, **({"draws": {"captions", "logo"}} | given))(span)  # type: ignore[arg-type]
     return [(effect.name, json.loads(effect.settings)) for effect in effects]
 
 
@@ -97,3 +97,22 @@ def test_a_long_line_stands_in_lines_of_about_one_length() -> None:
     assert " ".join(lines) == text
     assert len(lines) == 3
     assert max(map(len, lines)) - min(map(len, lines)) <= 12
+
+
+def test_what_a_model_does_not_draw_is_laid_over_its_pictures_unless_the_brief_does_so() -> None:
+    branded = a_brief(
+        shots=(Shot(length_ms=1000, caption="New"), Shot(length_ms=1000)),
+        references=(Reference(name="mark", location="mark.png", role=Role.LOGO),),
+        brand=Brand(logo="mark"),
+        effects=(),
+    )
+    placed = replace(branded, effects=(EffectOrder(name="overlay", settings='{"logo":"mark"}'),))
+
+    (caption, over) = chain(branded, 0, draws=set())
+
+    assert (caption[0], caption[1]["cues"][0]["lines"]) == ("captions", ["New"])
+    assert over[0] == "overlay"
+    assert [name for name, _ in chain(branded, 1, draws=set())] == ["overlay"]
+    assert [name for name, _ in chain(branded, 0, draws={"logo"})] == ["captions"]
+    assert chain(branded, 0) == []
+    assert [name for name, _ in chain(placed, 1, draws=set())] == ["overlay"]
