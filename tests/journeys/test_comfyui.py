@@ -107,6 +107,17 @@ def test_what_the_engine_refuses_is_said_in_the_terms_of_the_brief(
     studio.check_books()
 
 
+def test_a_setting_that_a_shot_has_of_its_own_is_refused_there(
+    studio: Studio, engine: ComfyuiStub
+) -> None:
+    engine.raises["KSampler"] = ("ValueError", "that many steps cannot be made")
+    single = BRIEF.replace("  - {seconds: 1, prompt: A red room, transition: cut}\n", "")
+
+    done = studio.run("make", studio.brief(single), "--json")
+
+    assert json.loads(done.stdout)["failure"]["field"] == "shots[0].model_settings.steps"
+
+
 def test_what_was_understood_of_a_workflow_is_shown(studio: Studio) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "cinefab", "models", "ls"],

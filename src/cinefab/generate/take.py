@@ -379,7 +379,7 @@ def _checked(backend: ModelBackend, request: TakeRequest, run: Run) -> Iterator[
     count = 0
     # What is made in several goes can be continued in each of them.
     part = run.within(f"at{request.first_frame}-{request.frames}".replace("-", "_"))
-    for frame in _of_backend(backend, request, part):
+    for frame in backend.frames(request, part):
         if frame.shape != shape or frame.dtype.name != "uint8":
             raise _mismatch(
                 backend, f"a frame of shape {frame.shape} and {frame.dtype}", f"{shape} and uint8"
@@ -388,14 +388,6 @@ def _checked(backend: ModelBackend, request: TakeRequest, run: Run) -> Iterator[
         yield frame
     if count != request.frames:
         raise _mismatch(backend, f"{count} frames", f"{request.frames} frames")
-
-
-def _of_backend(backend: ModelBackend, request: TakeRequest, run: Run) -> Iterator[Frame]:
-    given: Any = request.input
-    try:
-        yield from backend.frames(request, run)
-    except BriefInvalid as error:
-        raise _of_shot(error, given["index"]) from error
 
 
 def _mismatch(backend: ModelBackend, found: str, promised: str) -> ContractMismatch:

@@ -7,6 +7,7 @@ the path of the brief; a machine whose versions are not those of the plan is not
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -134,7 +135,7 @@ def in_the_brief(error: BriefInvalid, order: Order, shot: PlannedShot) -> BriefI
             digest, _, name = place.removeprefix(BLOB).partition("/")
             found = found.replace(digest, name)
     return BriefInvalid(
-        field=_path(error.field, shot),
+        field=_path(error.field, order, shot),
         found=found,
         remedy=error.remedy.replace("a font_file", "a brand.font"),
         attempted=error.attempted,
@@ -219,7 +220,11 @@ def _given_to_effects(
     ]
 
 
-def _path(field: str, shot: PlannedShot) -> str:
-    if field in SHOTS_OWN:
+def _path(field: str, order: Order, shot: PlannedShot) -> str:
+    setting = field.removeprefix("model_settings.")
+    # A setting that a shot has laid over the film's stands in the shot; a bare prompt has none.
+    written = order.brief.shots[shot.index : shot.index + 1] if setting != field else ()
+    its_own = any(setting in json.loads(each.model_settings) for each in written)
+    if field in SHOTS_OWN or its_own:
         return f"shots[{shot.index}].{field}"
     return "brand.colours" if field == "colours" else field
