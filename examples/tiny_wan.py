@@ -37,7 +37,7 @@ def build(folder: Path, seed: int = 7) -> None:
     )
     with torch.no_grad():
         # Untrained pictures leap from frame to frame, which every review refuses; these go softly.
-        vae.decoder.conv_out.weight.mul_(0.05)
+        vae.decoder.conv_out.weight.mul_(0.09)
     text_encoder = UMT5EncoderModel(
         UMT5Config(vocab_size=_ALPHABET, d_model=32, d_kv=8, d_ff=37, num_layers=2, num_heads=4)
     )
