@@ -14,8 +14,7 @@ from cinefab.core.clock import ManualClock
 from cinefab.core.errors import Forbidden, NotAuthenticated, RequestInvalid, Unavailable
 from cinefab.core.ids import KeyId, PrincipalId, SeededIds, TenantId
 from cinefab.store.database import Database
-from cinefab.store.migrate import migrate
-from cinefab.store.schema import log_leaf
+from cinefab.store.schema import METADATA, log_leaf
 from cinefab.tenancy.caller import Kind
 from cinefab.tenancy.keys import (
     NOTED_EVERY_US,
@@ -110,7 +109,7 @@ class House:
 @pytest.fixture
 def house(database_url: str) -> Iterator[House]:
     db = Database(database_url)
-    migrate(db)
+    METADATA.create_all(db.engine)
     yield House(db).settle()
     db.close()
 
