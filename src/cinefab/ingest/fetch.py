@@ -1,7 +1,7 @@
 """A reference's location goes in; its bytes come out, or a refusal that names the field.
 
 A location is a file, relative to the folder of its brief, or an http(s) URL. What a URL may
-reach is decided in `addresses.py`, how it is reached in `remote.py`.
+reach is decided in `media.fetching.addresses`, how it is reached in `media.fetching.remote`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Final
 
 from cinefab.core.clock import Clock, SystemClock
 from cinefab.core.errors import ReferenceRefused
-from cinefab.ingest.addresses import Address, Network
-from cinefab.ingest.fetched import Fetched, FetchLimits, Refusal, resolve_by_system
+from cinefab.media.fetching.addresses import Address, Network
+from cinefab.media.fetching.fetched import Fetched, FetchLimits, Refusal, resolve_by_system
 
 __all__ = ["FetchLimits", "Fetched", "Fetcher"]
 
@@ -80,7 +80,7 @@ class Fetcher:
 
     def _fetch_remote(self, location: str) -> Fetched:
         # Most briefs name files only, and an HTTP client takes a tenth of a second to import.
-        from cinefab.ingest.remote import Remote  # noqa: PLC0415 - see above
+        from cinefab.media.fetching.remote import Remote  # noqa: PLC0415 - see above
 
         remote = Remote(
             self._limits,

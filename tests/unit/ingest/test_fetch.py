@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from cinefab.core.errors import ReferenceRefused
-from cinefab.ingest.addresses import Address
 from cinefab.ingest.fetch import Fetcher, FetchLimits
+from cinefab.media.fetching.addresses import Address
 
 PICTURE = b"\x89PNG and so on"
 LOOPBACK = [ip_network("127.0.0.0/8")]

@@ -10,8 +10,7 @@ from typing import Any, Final
 from cinefab.core.canonical import Json, Sha256, canonical_json
 from cinefab.core.clock import Clock
 from cinefab.core.errors import Cancelled
-from cinefab.generate.models.openai_media.settings import Engine
-from cinefab.generate.models.openai_media.wire import (
+from cinefab.generate.http_api import (
     Answer,
     Api,
     Gone,
@@ -21,6 +20,7 @@ from cinefab.generate.models.openai_media.wire import (
     items_of,
     said,
 )
+from cinefab.generate.models.openai_media.settings import Engine
 from cinefab.generate.run import Run
 
 _KEPT: Final = "job.json"

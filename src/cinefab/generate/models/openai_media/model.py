@@ -27,13 +27,13 @@ from cinefab.generate.backend import (
     TakeRequest,
     TrainingSet,
 )
+from cinefab.generate.http_api import Api, Parts, Refused, items_of
 from cinefab.generate.models.openai_media.asking import Asking, Job, Work
 from cinefab.generate.models.openai_media.settings import (
     ENGINES,
     INPUT_SETTINGS,
     SETTINGS_SCHEMA,
 )
-from cinefab.generate.models.openai_media.wire import Api, Parts, Refused, items_of
 from cinefab.generate.run import ALONE, Basis, Bill, Run
 from cinefab.media.frames import Frame
 
@@ -171,7 +171,7 @@ class OpenaiMedia:
                 headers = self._api.patiently(ask, run.check_wanted)
             except Refused as error:
                 raise self._refused(error) from error
-            from cinefab.generate.models.openai_media.wire import Answer
+            from cinefab.generate.http_api import Answer
 
             cost = Answer(body=None, headers=headers).cost_uusd
             seconds = Fraction(request.samples, 48_000)

@@ -1,4 +1,4 @@
-"""The API as it is asked: over HTTP, with a limit on whatever it may answer."""
+"""An engine's API as it is asked: over HTTP, with a limit on whatever it may answer."""
 
 from __future__ import annotations
 
@@ -116,6 +116,12 @@ class Api:
         # A form without a file is one all the same: that is how the published clients send it.
         parts = [(name, (None, text)) for name, text in form.items()] + list(files.items())
         return self._once("POST", path, files=parts, headers=headers)
+
+    def send(self, method: str, path: str, *, body: Any = None, key: str = "") -> Answer:
+        """Send JSON, or nothing, once; raise as `post` does, and `Gone`."""
+        headers = {"Idempotency-Key": key} if key else {}
+        what = {} if body is None else {"json": body}
+        return self._once(method, path, headers=headers, **what)
 
     def get(self, path: str, wait_on: Callable[[], None]) -> Answer:
         """Ask until it is answered or patience is over; raise `Gone` for what it does not know."""

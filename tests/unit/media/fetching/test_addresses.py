@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis.strategies import integers, ip_addresses
 
-from cinefab.ingest.addresses import is_allowed, why_refused
+from cinefab.media.fetching.addresses import is_allowed, why_refused
 
 PUBLIC = [
     "8.8.8.8",

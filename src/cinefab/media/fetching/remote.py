@@ -21,8 +21,8 @@ import httpcore
 import httpx
 
 from cinefab.core.clock import Clock
-from cinefab.ingest.addresses import Address, Network, is_allowed, why_refused
-from cinefab.ingest.fetched import Fetched, FetchLimits, Refusal
+from cinefab.media.fetching.addresses import Address, Network, is_allowed, why_refused
+from cinefab.media.fetching.fetched import Fetched, FetchLimits, Refusal
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})

@@ -6,7 +6,7 @@ import socket
 from dataclasses import dataclass
 from ipaddress import ip_address
 
-from cinefab.ingest.addresses import Address
+from cinefab.media.fetching.addresses import Address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,296 @@
+"""Services that are submitted to and polled, on a port of their own: Replicate, fal, Runway.
+
+Each answers as its reference and its published client say. Results lie at URLs of the same server,
+as files of a delivery network would.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import Counter
+from fractions import Fraction
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import urlsplit
+
+from engines.openai_media import Fault, _colour, film
+
+from cinefab.core.brief import Size
+
+
+class ServiceStub:
+    """The service of that `kind`; `url` is what its clients call it by. Use it as a context manager."""
+
+    def __init__(self, kind: str, *, polls: int = 2, key: str = "") -> None:
+        self.kind = kind
+        self.polls = polls
+        self.key = key
+        self.faults: list[Fault] = []
+        self.asked: Counter[str] = Counter()
+        self.made: list[dict[str, Any]] = []
+        self.cancelled: list[str] = []
+        self.cost: float | None = None
+        self.fails = ""
+        self.result_url = ""
+        """Where results are said to be, in place of here."""
+        self._jobs: dict[str, dict[str, Any]] = {}
+        self._by_key: dict[str, str] = {}
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> ServiceStub:
+        stub = self
+
+        class Handler(_Handler):
+            service = stub
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = False
+        self.root = f"http://127.0.0.1:{self._server.server_port}"
+        self.url = self.root + ("" if self.kind == "fal" else "/v1")
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}
+        )
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def restart(self) -> None:
+        """Forget every job."""
+        with self._lock:
+            self._jobs.clear()
+            self._by_key.clear()
+
+    def fault_on(self, method: str, path: str) -> Fault | None:
+        with self._lock:
+            for fault in self.faults:
+                if fault.method == method and path.startswith(fault.path) and fault.times > 0:
+                    fault.times -= 1
+                    return fault
+        return None
+
+    def submit(self, form: dict[str, Any], key: str) -> str:
+        """Take a job; the same key names the same one."""
+        with self._lock:
+            if key and key in self._by_key:
+                return self._by_key[key]
+            name = f"job{len(self.made):04d}"
+            self.made.append(form)
+            self._jobs[name] = {"form": form, "asked": 0}
+            self._by_key[key] = name
+            return name
+
+    def state(self, name: str, *, look: bool) -> str | None:
+        """Return `waiting`, `running`, `done` or `failed`; None for what it does not know."""
+        with self._lock:
+            job = self._jobs.get(name)
+            if job is None:
+                return None
+            job["asked"] += look
+            if job["asked"] < self.polls:
+                return "running" if job["asked"] else "waiting"
+            return "failed" if self.fails else "done"
+
+    def cancel(self, name: str) -> bool:
+        with self._lock:
+            if name not in self._jobs:
+                return False
+            self.cancelled.append(name)
+            return True
+
+    def content(self, name: str) -> bytes | None:
+        with self._lock:
+            job = self._jobs.get(name)
+        if job is None:
+            return None
+        form = job["form"]
+        frames = int(form.get("num_frames") or 12 * int(form.get("duration", 1)))
+        return film(_colour(form), size=Size(64, 48), fps=Fraction(12), frames=frames)
+
+    def where(self, name: str) -> str:
+        return self.result_url or f"{self.root}/files/{name}.mp4"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    service: ServiceStub
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_arguments: object) -> None:
+        """Say nothing."""
+
+    def do_GET(self) -> None:
+        self._serve("GET")
+
+    def do_POST(self) -> None:
+        self._serve("POST")
+
+    def do_PUT(self) -> None:
+        self._serve("PUT")
+
+    def do_DELETE(self) -> None:
+        self._serve("DELETE")
+
+    def _serve(self, method: str) -> None:
+        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        path = urlsplit(self.path).path
+        service = self.service
+        service.asked[f"{method} {path}"] += 1
+        if service.key and not path.startswith("/files/"):
+            given = self.headers.get("authorization", "")
+            if given.partition(" ")[2] != service.key:
+                self._answer(401, {"detail": "Unauthenticated"})
+                return
+        fault = service.fault_on(method, path)
+        if fault is not None and fault.kind == "hang":
+            self.close_connection = True
+            return
+        if fault is not None and fault.kind == "status":
+            self._answer(fault.status, {"detail": "no"}, headers=fault.headers)
+            return
+        status, answer = self._answered(method, path, json.loads(body) if body else {})
+        if fault is not None and fault.kind == "after":
+            self._answer(fault.status, {"detail": "too late"})
+        elif fault is not None and fault.kind == "garbage":
+            self._answer(status, b"<html>" if not isinstance(answer, bytes) else answer[:99])
+        elif fault is not None and fault.kind == "other":
+            self._answer(status, answer | {"id": "job_of_somebody_else"})
+        elif fault is not None and fault.kind == "slow":
+            self._answer(status, answer, slow=True)
+        else:
+            self._answer(status, answer)
+
+    def _answered(self, method: str, path: str, body: dict[str, Any]) -> tuple[int, Any]:
+        parts = path.strip("/").split("/")
+        if parts[0] == "files":
+            content = self.service.content(parts[1].removesuffix(".mp4"))
+            return (404, {}) if content is None else (200, content)
+        answer = getattr(self, f"_{self.service.kind}")(method, parts, body)
+        return answer if answer is not None else (404, {"detail": "Not found"})
+
+    def _key(self) -> str:
+        return str(self.headers.get("idempotency-key", ""))
+
+    def _replicate(self, method: str, parts: list[str], body: dict[str, Any]) -> Any:
+        """See replicate.com/docs/reference/http: predictions of a model, of one, and its end."""
+        service = self.service
+        if method == "POST" and parts[-1] == "predictions":
+            name = service.submit(body.get("input", {}), self._key())
+            return 201, self._prediction(name, "starting")
+        name = parts[2] if len(parts) > 2 else ""
+        if method == "POST" and parts[-1] == "cancel":
+            return (200, self._prediction(name, "canceled")) if service.cancel(name) else None
+        state = service.state(name, look=True)
+        words = {"waiting": "starting", "running": "processing", "done": "succeeded"}
+        return None if state is None else (200, self._prediction(name, words.get(state, state)))
+
+    def _prediction(self, name: str, status: str) -> dict[str, Any]:
+        service = self.service
+        root = f"{service.root}/v1/predictions/{name}"
+        done = status == "succeeded"
+        return {
+            "id": name,
+            "model": "studio/tiny",
+            "version": "1",
+            "input": {},
+            "logs": "",
+            "status": status,
+            "error": service.fails or None,
+            "output": service.where(name) if done else None,
+            "created_at": "2026-01-01T00:00:00.000Z",
+            "metrics": {
+                "predict_time": 0.1,
+                **({} if service.cost is None else {"cost": service.cost}),
+            },
+            "urls": {"get": root, "cancel": f"{root}/cancel"},
+        }
+
+    def _fal(self, method: str, parts: list[str], body: dict[str, Any]) -> Any:
+        """See docs.fal.ai, queue: submit, status, response, cancel."""
+        service = self.service
+        if "requests" not in parts:
+            if method != "POST":
+                return None
+            name = service.submit(body, self._key())
+            root = f"{service.root}/{'/'.join(parts)}/requests/{name}"
+            urls = {
+                "response_url": root,
+                "status_url": f"{root}/status",
+                "cancel_url": f"{root}/cancel",
+            }
+            return 200, {"request_id": name, "queue_position": 0, **urls}
+        name = parts[parts.index("requests") + 1]
+        if method == "PUT":
+            return (202, {"status": "CANCELLATION_REQUESTED"}) if service.cancel(name) else None
+        is_status = parts[-1] == "status"
+        state = service.state(name, look=is_status)
+        words = {
+            "waiting": "IN_QUEUE",
+            "running": "IN_PROGRESS",
+            "done": "COMPLETED",
+            "failed": "ERROR",
+        }
+        if state is None:
+            return None
+        if is_status:
+            answer = {"status": words[state], "request_id": name, "logs": [], "metrics": {}}
+            if state == "waiting":
+                answer["queue_position"] = 0
+            return 200, answer | ({"error": service.fails} if service.fails else {})
+        return 200, {"video": {"url": service.where(name), "content_type": "video/mp4"}, "seed": 1}
+
+    def _runway(self, method: str, parts: list[str], body: dict[str, Any]) -> Any:
+        """See docs.dev.runwayml.com/api: a task is made, polled, and deleted."""
+        service = self.service
+        if method == "POST":
+            return 200, {"id": service.submit(body, self._key())}
+        name = parts[-1]
+        if method == "DELETE":
+            return (204, b"") if service.cancel(name) else None
+        state = service.state(name, look=True)
+        if state is None:
+            return None
+        words = {
+            "waiting": "PENDING",
+            "running": "RUNNING",
+            "done": "SUCCEEDED",
+            "failed": "FAILED",
+        }
+        task: dict[str, Any] = {
+            "id": name,
+            "status": words[state],
+            "createdAt": "2026-01-01T00:00:00.000Z",
+        }
+        if state == "running":
+            task["progress"] = 0.5
+        if state == "done":
+            task["output"] = [service.where(name)]
+        if state == "failed":
+            task |= {"failure": service.fails, "failureCode": "INTERNAL.BAD_OUTPUT"}
+        return 200, task
+
+    def _answer(
+        self,
+        status: int,
+        answer: Any,
+        *,
+        headers: dict[str, str] | None = None,
+        slow: bool = False,
+    ) -> None:
+        content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+        self.send_response(status)
+        kind = "video/mp4" if isinstance(answer, bytes) else "application/json"
+        self.send_header("content-type", kind)
+        self.send_header("content-length", str(len(content)))
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.end_headers()
+        step = max(1, len(content) // 20) if slow else max(1, len(content))
+        for first in range(0, len(content), step):
+            self.wfile.write(content[first : first + step])
+            if slow:
+                time.sleep(0.01)
