@@ -26,7 +26,7 @@ def test_nothing_that_the_document_allows_or_forbids_is_a_fault(tmp_path: Path) 
             for mode in list(schemathesis.GenerationMode):
 
                 @settings(
-                    max_examples=5,
+                    max_examples=3,
                     deadline=None,
                     database=None,
                     derandomize=True,
@@ -43,4 +43,4 @@ def test_nothing_that_the_document_allows_or_forbids_is_a_fault(tmp_path: Path) 
                 with contextlib.suppress(Unsatisfiable):
                     ask()
 
-    assert asked > 100
+    assert asked > 60

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 import cinefab
-from cinefab.api import assets, events, jobs, reviews, studio
+from cinefab.api import assets, events, jobs, openai_videos, reviews, studio
 from cinefab.api.links import Links
 from cinefab.api.outermost import Outermost
 from cinefab.api.problems import (
@@ -51,7 +51,7 @@ def build_app(service: Service, *, loopback: bool) -> ASGIApp:
     app.state.service = service
     app.state.loopback = loopback
     app.state.links = Links(service.settings.home)
-    for each in (jobs, events, assets, reviews, studio):
+    for each in (jobs, events, assets, reviews, studio, openai_videos):
         app.include_router(each.routes)
     app.add_exception_handler(CinefabError, answer_cinefab_error)
     app.add_exception_handler(RequestValidationError, answer_invalid)
@@ -78,6 +78,11 @@ def _describe(app: FastAPI) -> None:
         problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas |= problem.pop("$defs", {})
         schemas["Problem"] = problem
+        order = openai_videos.VideoOrder.model_json_schema(
+            ref_template="#/components/schemas/{model}"
+        )
+        schemas |= order.pop("$defs", {})
+        schemas["VideoOrder"] = order
         for name in ("HTTPValidationError", "ValidationError"):
             schemas.pop(name, None)
         document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cinefab.api.caching import document_response
 from cinefab.api.callers import Asking, Serving, caller_of
-from cinefab.api.content import content_response
+from cinefab.api.content import FOR_EVER, content_response
 from cinefab.api.links import Links
 from cinefab.app.service import LOCAL_OWNER, Service
 from cinefab.core.clock import iso_utc
@@ -111,9 +111,11 @@ def make_link(
 @routes.get("/{asset}/thumbnail", summary="See a picture of an asset", response_class=FileResponse)
 @routes.head("/{asset}/thumbnail", include_in_schema=False)
 def see_thumbnail(request: Request, asking: Asking, service: Serving, asset: AssetName) -> Response:
-    """See a picture: of a film the first one that was made of it."""
+    """See a picture: an asset that is one, or of a film the best of three of its frames."""
     found, path = service.thumbnail(asking, asset)
-    return content_response(request, found, path, immutable=False)
+    if found.media_type.startswith("image/"):
+        return content_response(request, found, path)
+    return FileResponse(path, media_type="image/jpeg", headers={"cache-control": FOR_EVER})
 
 
 @routes.get("/{asset}/credentials", summary="Show an asset's content credentials")

@@ -96,13 +96,14 @@ async def sent_brief(request: Request, scratch: Path) -> AsyncIterator[SentBrief
         async with _sent_form(request, scratch) as sent:
             yield sent
     elif kind in ("application/json", "application/yaml"):
-        text = _text(await _limited(request), is_json=kind == "application/json")
+        text = _text(await limited_body(request), is_json=kind == "application/json")
         yield SentBrief(text=text, files={}, folder=None, digest=_digest(text, {}))
     else:
         raise media_type_refused(kind)
 
 
-async def _limited(request: Request) -> bytes:
+async def limited_body(request: Request) -> bytes:
+    """Return a body of the size that a brief may have; raise `BodyTooLarge`."""
     announced = request.headers.get("content-length", "0")
     body = b""
     if announced.isdigit() and int(announced) <= BRIEF_BYTES_MAX:
@@ -113,6 +114,12 @@ async def _limited(request: Request) -> bytes:
         else:
             return body
     raise too_large(f"a brief is at most {BRIEF_BYTES_MAX >> 20} MiB")
+
+
+def object_in(body: bytes) -> dict[str, Any]:
+    """Return the JSON object that a body is; raise `MalformedRequest`."""
+    found: dict[str, Any] = json.loads(_text(body, is_json=True))
+    return found
 
 
 def _text(body: bytes, *, is_json: bool) -> str:
@@ -153,12 +160,21 @@ async def _sent_form(request: Request, scratch: Path) -> AsyncIterator[SentBrief
                 found="the form has no such part",
                 remedy="Send the brief as a part named brief, JSON or YAML.",
             )
-        folder = await run_in_threadpool(_new_folder, scratch)
-        try:
-            files, digest = await run_in_threadpool(_written, text, parts, folder)
-            yield SentBrief(text=text, files=files, folder=folder, digest=digest)
-        finally:
-            await run_in_threadpool(shutil.rmtree, folder, ignore_errors=True)
+        async with form_with_files(text, parts, scratch) as sent:
+            yield sent
+
+
+@asynccontextmanager
+async def form_with_files(
+    text: str, parts: Mapping[str, UploadFile], scratch: Path
+) -> AsyncIterator[SentBrief]:
+    """Give a brief and the files of a form, under their names, until the block is left."""
+    folder = await run_in_threadpool(_new_folder, scratch)
+    try:
+        files, digest = await run_in_threadpool(_written, text, parts, folder)
+        yield SentBrief(text=text, files=files, folder=folder, digest=digest)
+    finally:
+        await run_in_threadpool(shutil.rmtree, folder, ignore_errors=True)
 
 
 def _is_json(value: UploadFile | str) -> bool:

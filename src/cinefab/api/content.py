@@ -19,7 +19,8 @@ _RANGES: Final = re.compile(
     re.ASCII,
 )
 
-_FOR_EVER: Final = "private, max-age=31536000, immutable"
+FOR_EVER: Final = "private, max-age=31536000, immutable"
+"""How long what never changes may be kept: by the client alone, and a year."""
 
 
 def content_response(
@@ -32,7 +33,7 @@ def content_response(
     tag = f'"{asset.sha256}"'
     headers = {
         "etag": tag,
-        "cache-control": _FOR_EVER if immutable else "private, no-cache",
+        "cache-control": FOR_EVER if immutable else "private, no-cache",
         "accept-ranges": "bytes",
         # Whatever the bytes turn out to be, a browser runs nothing of them.
         "content-security-policy": "default-src 'none'; media-src 'self'; sandbox",

@@ -154,7 +154,7 @@ async def create_job(
             service.create,
             asking,
             sent.text,
-            once=_once(service, key, sent.digest),
+            once=once_of(service, key, sent.digest),
             files=sent.files,
             folder=sent.folder,
         )
@@ -223,7 +223,7 @@ def retry_job(
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Order the same again, once the job has ended; what was finished is reused."""
-    once = _once(service, checked_key(idempotency_key), sha256_of(f"retry {job}".encode()))
+    once = once_of(service, checked_key(idempotency_key), sha256_of(f"retry {job}".encode()))
     return _created(request, service, service.retry(asking, job, once=once))
 
 
@@ -260,7 +260,7 @@ def remix_job(
         job,
         changes=overrides,
         shots=changes.reseed,
-        once=_once(service, checked_key(idempotency_key), asked),
+        once=once_of(service, checked_key(idempotency_key), asked),
     )
     return _created(request, service, ordered)
 
@@ -288,7 +288,8 @@ def _created(request: Request, service: Service, ordered: Ordered) -> Response:
     )
 
 
-def _once(service: Service, key: str | None, body: str) -> Once:
+def once_of(service: Service, key: str | None, body: str) -> Once:
+    """Return how a create that is sent again is known."""
     return Once(
         key=key,
         body=sha256_of(body.encode()),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from logging import getLogger
 from pathlib import Path
@@ -21,11 +21,12 @@ from cinefab.app.events import EventHub
 from cinefab.app.models import Broken, Models, look_at
 from cinefab.app.settings import Settings
 from cinefab.app.studio import Studio
-from cinefab.core.brief import Brief
+from cinefab.core.brief import Brief, Size
 from cinefab.core.canonical import Sha256, sha256_of
 from cinefab.core.effect import with_files
 from cinefab.core.errors import BriefInvalid, CinefabError, NothingToDecide, Unavailable
 from cinefab.core.ids import AssetId, JobId
+from cinefab.deliver.releases import Release, find_release
 from cinefab.economics.budgets import Spenders
 from cinefab.economics.report import ledger_report
 from cinefab.generate.backend import ModelCard
@@ -33,7 +34,7 @@ from cinefab.ingest.brief import WrittenBrief, parse_brief
 from cinefab.jobs.cancelling import cancel_job
 from cinefab.jobs.door import open_job, revise_brief
 from cinefab.jobs.gating import decide, expire_overdue, find_waiting, waiting_items
-from cinefab.jobs.listing import ListedJob, list_jobs, load_listed
+from cinefab.jobs.listing import ListedJob, list_jobs, load_listed, put_away
 from cinefab.jobs.once import Once, find_by_key
 from cinefab.jobs.owners import working_as
 from cinefab.jobs.report import build_report
@@ -42,6 +43,7 @@ from cinefab.jobs.sending_back import send_back
 from cinefab.jobs.status import JobStatus
 from cinefab.jobs.tables import job as job_table
 from cinefab.jobs.workshop import Progress, Workshop
+from cinefab.media.overview import write_poster, write_sheet
 from cinefab.provenance.asset import Asset
 from cinefab.provenance.assets import load_asset
 from cinefab.provenance.credential_rows import Credential, find_credential
@@ -217,8 +219,9 @@ class Service:
         after: str | None,
         status: JobStatus | None,
         label: tuple[str, str] | None,
+        oldest_first: bool = False,
     ) -> tuple[ListedJob, ...]:
-        """Return a page of the tenant's jobs, newest first."""
+        """Return a page of the tenant's jobs, newest first unless told otherwise."""
         shop = self._shop(caller, Action.JOB_READ)
         with self._db.read() as connection:
             return list_jobs(
@@ -228,6 +231,7 @@ class Service:
                 after=None if after is None else JobId(after),
                 status=status,
                 label=label,
+                oldest_first=oldest_first,
             )
 
     def show(self, caller: Caller, job: str) -> ListedJob:
@@ -244,12 +248,20 @@ class Service:
         cancel_job(shop, listed.id, by=shop.principal)
         return self.show(caller, job)
 
+    def put_away(self, caller: Caller, job: str) -> None:
+        """Stop a job and show it in no list any more; its records and what it made stay."""
+        shop, listed = self._find(caller, job, Action.JOB_CANCEL)
+        cancel_job(shop, listed.id, by=shop.principal)
+        with self._db.write() as connection:
+            put_away(connection, tenant=shop.tenant, job=listed.id, now_us=self._clock.now_us())
+
     def retry(self, caller: Caller, job: str, *, once: Once) -> Ordered:
         """Order what a job asked for again, once it has ended; what was finished is reused.
 
         Raises `NothingToDecide` while it has not.
         """
-        return self.remix(caller, job, changes=(), shots=(), once=once)
+        again = replace(once, again=JobId(job))
+        return self.remix(caller, job, changes=(), shots=(), once=again)
 
     def remix(
         self,
@@ -342,18 +354,43 @@ class Service:
             found = find_by_digest(connection, shop.tenant, Sha256(digest))
         return found, shop.blobs.local_path(found.sha256)
 
+    def sheet(self, caller: Caller, asset: str) -> tuple[Asset, Path]:
+        """Return a film and a picture with one small picture for each second of it.
+
+        It is made when it is first asked for, from the film's own bytes, and kept beside the studio.
+        """
+        found, film = self.content(caller, asset)
+        path = self.settings.home / "sheets" / f"{found.sha256}.jpg"
+        if not path.is_file():
+            released, size = self._film(caller, found)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_sheet(film, path, frames=released.frames, size=size, every_frames=released.fps)
+        return found, path
+
     def thumbnail(self, caller: Caller, asset: str) -> tuple[Asset, Path]:
-        """Return a picture of an asset: itself, or the first picture of the job that made it."""
-        found = self.asset(caller, asset)
+        """Return a picture of an asset: itself, or of a film the one with most to see of three."""
+        found, media = self.content(caller, asset)
         if found.media_type.startswith("image/"):
-            return found, self.studio.shop.blobs.local_path(found.sha256)
-        if found.job is None:
+            return found, media
+        path = self.settings.home / "sheets" / f"{found.sha256}-poster.jpg"
+        if not path.is_file():
+            frames = self._film(caller, found)[0].frames
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_poster([(media, frames * part // 4) for part in (1, 2, 3)], path)
+        return found, path
+
+    def _film(self, caller: Caller, asset: Asset) -> tuple[Release, Size]:
+        released = None
+        if asset.job is not None and asset.kind == "film":
+            with self._db.read() as connection:
+                released = find_release(connection, tenant=caller.tenant, job=asset.job)
+        if released is None or asset.job is None:
             raise Unavailable(
-                attempted=f"show a picture of {asset}",
-                found=f"it is {found.media_type}, and no job made it",
+                attempted=f"show a picture of {asset.public_id}",
+                found=f"it is no film but {asset.kind}, {asset.media_type}",
                 remedy="Ask for its content.",
             )
-        return self.preview(caller, found.job)
+        return released, load_order(self._as(caller), asset.job).brief.output.size
 
     def traced(self, caller: Caller, asset: str) -> Mapping[str, Any]:
         """Return where an asset comes from, what that cost, and who is paid."""
@@ -438,10 +475,13 @@ class Service:
 
     def _shop(self, caller: Caller, action: Action) -> Workshop:
         self.policy.check(caller, action, Resource(tenant=caller.tenant))
+        return self._as(caller)
+
+    def _as(self, caller: Caller) -> Workshop:
         return working_as(self.studio.shop, tenant=caller.tenant, principal=caller.principal)
 
     def _find(self, caller: Caller, job: str, action: Action) -> tuple[Workshop, ListedJob]:
-        shop = working_as(self.studio.shop, tenant=caller.tenant, principal=caller.principal)
+        shop = self._as(caller)
         with self._db.read() as connection:
             listed = load_listed(connection, tenant=caller.tenant, job=JobId(job))
         resource = Resource(

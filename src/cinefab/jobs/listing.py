@@ -16,6 +16,7 @@ from cinefab.jobs.owners import no_such_job
 from cinefab.jobs.status import ENDED, JobStatus
 from cinefab.jobs.tables import brief as brief_table
 from cinefab.jobs.tables import job as job_table
+from cinefab.store.facts import AuditLeaf, record_leaf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,8 @@ class ListedJob:
     principal: PrincipalId
     status: JobStatus
     title: str
+    prompt: str
+    model: str
     seconds: float
     size: str
     labels: Mapping[str, str]
@@ -36,6 +39,7 @@ class ListedJob:
     ended_us: int | None
     failure: Json
     film: AssetId | None
+    is_put_away: bool
 
     @property
     def is_over(self) -> bool:
@@ -59,14 +63,15 @@ def list_jobs(
     after: JobId | None = None,
     status: JobStatus | None = None,
     label: tuple[str, str] | None = None,
+    oldest_first: bool = False,
 ) -> tuple[ListedJob, ...]:
-    """Return up to `limit` jobs, newest first, that come after another one in that order.
+    """Return up to `limit` jobs that were not put away, after another one in the order asked for.
 
     `label` is a name and a value that their briefs have.
 
     Raises `Unavailable` if the tenant has no job `after`.
     """
-    which = []
+    which = [job_table.c.put_away_us.is_(None)]
     if status is not None:
         which.append(job_table.c.status == status)
     if label is not None:
@@ -81,12 +86,32 @@ def list_jobs(
         ).scalar()
         if row is None:
             raise no_such_job(after)
-        which.append(job_table.c.id < row)
-    return _rows(connection, tenant, *which, limit=limit)
+        which.append(job_table.c.id > row if oldest_first else job_table.c.id < row)
+    return _rows(connection, tenant, *which, limit=limit, oldest_first=oldest_first)
+
+
+def put_away(connection: sa.Connection, *, tenant: TenantId, job: JobId, now_us: int) -> None:
+    """Show a job in no list any more; twice is as once."""
+    changed = connection.execute(
+        job_table.update()
+        .where(
+            job_table.c.tenant_id == tenant,
+            job_table.c.public_id == job,
+            job_table.c.put_away_us.is_(None),
+        )
+        .values(put_away_us=now_us)
+    )
+    if changed.rowcount:
+        said = AuditLeaf(kind="job.put_away", subject=job, body={})
+        record_leaf(connection, said, tenant=tenant, now_us=now_us)
 
 
 def _rows(
-    connection: sa.Connection, tenant: TenantId, *which: sa.ColumnElement[bool], limit: int
+    connection: sa.Connection,
+    tenant: TenantId,
+    *which: sa.ColumnElement[bool],
+    limit: int,
+    oldest_first: bool = False,
 ) -> tuple[ListedJob, ...]:
     rows = connection.execute(
         sa.select(job_table, brief_table.c.document, release.c.asset_id)
@@ -96,7 +121,7 @@ def _rows(
             sa.and_(release.c.tenant_id == tenant, release.c.job_id == job_table.c.public_id),
         )
         .where(job_table.c.tenant_id == tenant, brief_table.c.tenant_id == tenant, *which)
-        .order_by(job_table.c.id.desc())
+        .order_by(job_table.c.id if oldest_first else job_table.c.id.desc())
         .limit(limit)
     )
     return tuple(_listed(row) for row in rows)
@@ -110,6 +135,8 @@ def _listed(row: Any) -> ListedJob:
         principal=PrincipalId(row.principal_id),
         status=status,
         title=brief["title"],
+        prompt=brief["prompt"],
+        model=brief["model"],
         seconds=sum(shot["length_ms"] for shot in brief["shots"]) / 1000,
         size="{}x{}".format(*_size(brief)),
         labels=dict(brief["labels"]),
@@ -122,6 +149,7 @@ def _listed(row: Any) -> ListedJob:
         film=AssetId(row.asset_id)
         if row.asset_id is not None and status is JobStatus.DELIVERED
         else None,
+        is_put_away=row.put_away_us is not None,
     )
 
 

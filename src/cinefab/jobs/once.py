@@ -29,12 +29,14 @@ class IdempotencyKeyReused(CinefabError):
 class Once:
     """How a create that is sent again is known: by `key` and the digest of what was asked, `body`.
 
-    Without a key, one for the same brief by the same principal within `within_us` is the same.
+    Without a key, one for the same brief by the same principal within `within_us` is the same, but
+    for the job that is to be made `again`.
     """
 
     key: str | None
     body: Sha256
     within_us: int
+    again: JobId | None = None
 
 
 def lock_key(connection: sa.Connection, shop: Workshop, once: Once) -> None:
@@ -79,6 +81,7 @@ def find_alike(
             job_table.c.principal_id == shop.principal,
             job_table.c.brief_id == brief_id,
             job_table.c.status.not_in(_GIVEN_UP),
+            job_table.c.public_id != (once.again or ""),
             job_table.c.created_us >= shop.recorder.clock.now_us() - once.within_us,
         )
         .order_by(job_table.c.id.desc())

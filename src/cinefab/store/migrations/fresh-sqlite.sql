@@ -1,4 +1,4 @@
--- revision 0011
+-- revision 0012
 CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
@@ -248,7 +248,7 @@ CREATE TABLE job (
 	deadline_us BIGINT, 
 	first_preview_us BIGINT, 
 	ended_us BIGINT, 
-	failure TEXT, round INTEGER DEFAULT '0' NOT NULL, written TEXT, template TEXT, 
+	failure TEXT, round INTEGER DEFAULT '0' NOT NULL, written TEXT, template TEXT, put_away_us BIGINT, 
 	CONSTRAINT fk_job_brief_id_brief FOREIGN KEY(brief_id) REFERENCES brief (id), 
 	CONSTRAINT uq_job_public_id UNIQUE (public_id)
 );
@@ -556,4 +556,4 @@ CREATE INDEX ix_sign_in_tenant_id_sign_in_principal_id ON sign_in (tenant_id, pr
 CREATE INDEX ix_job_tenant_id_job_status ON job (tenant_id, status);
 CREATE INDEX ix_principal_tenant_id ON principal (tenant_id);
 CREATE INDEX ix_outbox_subject_outbox_id ON outbox (subject, id);
-INSERT INTO alembic_version (version_num) VALUES ('0011');
+INSERT INTO alembic_version (version_num) VALUES ('0012');

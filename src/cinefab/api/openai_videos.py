@@ -1,0 +1,383 @@
+"""OpenAI's `/v1/videos`, translated: a video is a job of one shot, its id the job's.
+
+queued          waiting
+in_progress     running, or waiting for a person
+completed       delivered
+failed          refused, failed or cancelled
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import FileResponse, Response
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
+
+from cinefab.api.bodies import (
+    IdempotencyKey,
+    SentBrief,
+    checked_key,
+    form_with_files,
+    limited_body,
+    object_in,
+)
+from cinefab.api.caching import document_response
+from cinefab.api.callers import Asking, Serving
+from cinefab.api.content import content_response
+from cinefab.api.jobs import once_of
+from cinefab.api.problems import media_type_refused
+from cinefab.app.service import Service
+from cinefab.core.canonical import canonical_json, sha256_of
+from cinefab.core.errors import RequestInvalid, Unavailable
+from cinefab.jobs.listing import ListedJob
+from cinefab.jobs.status import JobStatus
+from cinefab.tenancy.caller import Caller
+
+routes: Final = APIRouter(prefix="/v1/videos", tags=["videos (OpenAI's dialect)"])
+
+_POLL_AFTER_MS: Final = "500"
+_CAPTION_MAX: Final = 64
+_INPUT: Final = "input"
+_REMIXED_FROM: Final = "remixed_from"
+
+_STATUS: Final[Mapping[JobStatus, str]] = {
+    JobStatus.WAITING: "queued",
+    JobStatus.RUNNING: "in_progress",
+    JobStatus.NEEDS_PERSON: "in_progress",
+    JobStatus.DELIVERED: "completed",
+    JobStatus.REFUSED: "failed",
+    JobStatus.FAILED: "failed",
+    JobStatus.CANCELLED: "failed",
+}
+
+_BEGUN: Final = {
+    "plan": 5,
+    "preview": 10,
+    "generate": 20,
+    "assemble": 80,
+    "review": 85,
+    "deliver": 95,
+}
+"""How far a job is, in percent, when a stage of it begins."""
+
+VideoName = Annotated[str, Path(max_length=64, description="A video's id.")]
+
+
+class ImageReference(BaseModel):
+    """A picture by its address."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    image_url: str = Field(max_length=2048)
+
+
+class VideoOrder(BaseModel):
+    """What is asked for; numbers may be sent as text, as forms do."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    prompt: str = Field(min_length=1, max_length=2000)
+    model: str = Field("procedural", max_length=128)
+    seconds: float = Field(4, gt=0, le=600)
+    size: str = Field("720x1280", pattern=r"^[0-9]{2,5}x[0-9]{2,5}$")
+    seed: int = Field(0, ge=0, le=2**53 - 1)
+    quality: Literal["preview", "final"] = "final"
+    input_reference: ImageReference | None = None
+
+
+class Remix(BaseModel):
+    """What a video is to show instead."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    prompt: str = Field(min_length=1, max_length=2000)
+
+
+class Video(BaseModel):
+    """A video as OpenAI's clients read it."""
+
+    id: str
+    object: Literal["video"] = "video"
+    model: str
+    status: Literal["queued", "in_progress", "completed", "failed"]
+    progress: int
+    created_at: int
+    completed_at: int | None
+    expires_at: None
+    error: dict[str, str] | None
+    prompt: str | None
+    seconds: str
+    size: str
+    remixed_from_video_id: str | None
+
+
+_VIDEO: Final[dict[int | str, dict[str, Any]]] = {200: {"model": Video}}
+
+_BODY: Final = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            kind: {"schema": {"$ref": "#/components/schemas/VideoOrder"}}
+            for kind in ("multipart/form-data", "application/json")
+        },
+    }
+}
+
+
+@routes.post(
+    "", summary="Create a video", responses=_VIDEO, openapi_extra=_BODY, response_class=Response
+)
+async def create_video(
+    request: Request, asking: Asking, service: Serving, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """Create a video of a prompt, and of a picture if one is sent as `input_reference`."""
+    key = checked_key(idempotency_key)
+    async with AsyncExitStack() as stack:
+        sent = await _sent(request, service, stack)
+        ordered = await run_in_threadpool(
+            service.create,
+            asking,
+            sent.text,
+            once=once_of(service, key, sent.digest),
+            files=sent.files,
+            folder=sent.folder,
+        )
+    return _answer(request, service, ordered.job)
+
+
+@routes.get("", summary="List videos", response_class=Response)
+def list_videos(
+    request: Request,
+    asking: Asking,
+    service: Serving,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    after: Annotated[str | None, Query(max_length=64)] = None,
+    order: Literal["asc", "desc"] = "desc",
+) -> Response:
+    """List videos, the newest first unless told otherwise."""
+    found = service.list(
+        asking,
+        limit=limit + 1,
+        after=after,
+        status=None,
+        label=None,
+        oldest_first=order == "asc",
+    )
+    data = [_document(service, job) for job in found[:limit]]
+    document = {
+        "object": "list",
+        "data": data,
+        "has_more": len(found) > limit,
+        "first_id": data[0]["id"] if data else None,
+        "last_id": data[-1]["id"] if data else None,
+    }
+    return document_response(request, document)
+
+
+@routes.get("/{video}", summary="Show a video", responses=_VIDEO, response_class=Response)
+def retrieve_video(
+    request: Request, asking: Asking, service: Serving, video: VideoName
+) -> Response:
+    """Show how a video stands; until it has ended, a header says when to ask again."""
+    return _answer(request, service, _shown(service, asking, video))
+
+
+@routes.delete("/{video}", summary="Delete a video", response_class=Response)
+def delete_video(request: Request, asking: Asking, service: Serving, video: VideoName) -> Response:
+    """Stop a video and show it no more; what it was made from and cost stays on record."""
+    job = _shown(service, asking, video)
+    service.put_away(asking, job.id)
+    return document_response(request, {"id": job.id, "object": "video.deleted", "deleted": True})
+
+
+@routes.get("/{video}/content", summary="Read a video", response_class=FileResponse)
+@routes.head("/{video}/content", include_in_schema=False)
+def read_video(
+    request: Request,
+    asking: Asking,
+    service: Serving,
+    video: VideoName,
+    variant: Literal["video", "thumbnail", "spritesheet"] = "video",
+) -> Response:
+    """Read a video that is completed, its first picture, or a sheet of a picture for each second."""
+    job = _shown(service, asking, video)
+    if job.film is None:
+        raise Unavailable(
+            attempted=f"read {video}",
+            found=f"it is {_STATUS[job.status]}",
+            remedy="Ask again when it is completed.",
+        )
+    if variant == "video":
+        asset, path = service.content(asking, job.film)
+        return content_response(request, asset, path, immutable=False)
+    picture = service.sheet if variant == "spritesheet" else service.thumbnail
+    return FileResponse(picture(asking, job.film)[1], media_type="image/jpeg")
+
+
+@routes.post("/{video}/remix", summary="Remix a video", responses=_VIDEO, response_class=Response)
+def remix_video(
+    request: Request,
+    asking: Asking,
+    service: Serving,
+    video: VideoName,
+    order: Remix,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Create another video like one that there is, of another prompt."""
+    job = _shown(service, asking, video)
+    told = _told(order.prompt)
+    changes = {
+        "title": told["title"],
+        "prompt": order.prompt,
+        "shots[0].prompt": order.prompt,
+        "shots[0].caption": told["caption"],
+        f"labels.{_REMIXED_FROM}": job.id,
+    }
+    asked = sha256_of(canonical_json(["videos.remix", job.id, order.prompt]))
+    ordered = service.remix(
+        asking,
+        job.id,
+        changes=[f"{path}={json.dumps(value)}" for path, value in changes.items()],
+        shots=(),
+        once=once_of(service, checked_key(idempotency_key), asked),
+    )
+    return _answer(request, service, ordered.job)
+
+
+async def _sent(request: Request, service: Service, stack: AsyncExitStack) -> SentBrief:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "application/json":
+        order = _order(object_in(await limited_body(request)))
+        text = json.dumps(
+            _brief(
+                order,
+                None if order.input_reference is None else {"url": order.input_reference.image_url},
+            )
+        )
+        return SentBrief(text=text, files={}, folder=None, digest=sha256_of(text.encode()))
+    if kind != "multipart/form-data":
+        raise media_type_refused(kind)
+    form = await stack.enter_async_context(request.form(max_files=1, max_fields=32))
+    fields: dict[str, Any] = {}
+    file: UploadFile | None = None
+    for name, value in form.multi_items():
+        if isinstance(value, UploadFile) and name == "input_reference":
+            file = value
+        elif name == "input_reference[image_url]":
+            fields["input_reference"] = {"image_url": value}
+        else:
+            fields[name] = value
+    order = _order(fields)
+    if file is None:
+        url = order.input_reference and {"url": order.input_reference.image_url}
+        text = json.dumps(_brief(order, url))
+        return SentBrief(text=text, files={}, folder=None, digest=sha256_of(text.encode()))
+    text = json.dumps(_brief(order, {"file": _INPUT}))
+    return await stack.enter_async_context(
+        form_with_files(text, {_INPUT: file}, service.studio.shop.scratch)
+    )
+
+
+def _order(fields: Mapping[str, Any]) -> VideoOrder:
+    try:
+        return VideoOrder.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise RequestInvalid(
+            attempted="create a video",
+            field=".".join(str(part) for part in first["loc"])[:200],
+            found=first["msg"],
+            remedy="See what it may be in /docs.",
+        ) from error
+
+
+def _brief(order: VideoOrder, reference: dict[str, str] | None) -> dict[str, Any]:
+    told = _told(order.prompt)
+    shot: dict[str, Any] = {
+        "seconds": order.seconds,
+        "prompt": order.prompt,
+        "caption": told["caption"],
+    }
+    brief: dict[str, Any] = {
+        "title": told["title"],
+        "prompt": order.prompt,
+        "shots": [shot],
+        "output": {"size": order.size},
+        "model": order.model,
+        "quality": order.quality,
+        "seed": order.seed,
+    }
+    if reference is not None:
+        shot["references"] = [_INPUT]
+        brief["references"] = {_INPUT: {"file": next(iter(reference.values()))}}
+    return brief
+
+
+def _told(prompt: str) -> dict[str, str]:
+    """Return what a prompt is called, and the words of it that a picture has room for."""
+    line = " ".join(prompt.split())
+    caption = line
+    if len(line) > _CAPTION_MAX:
+        caption = line[:_CAPTION_MAX].rpartition(" ")[0] or line[:_CAPTION_MAX]
+    return {"title": line[:100].strip() or "Untitled", "caption": caption}
+
+
+def _shown(service: Service, asking: Caller, video: str) -> ListedJob:
+    job = service.show(asking, video)
+    if job.is_put_away:
+        raise Unavailable(
+            attempted=f"find the video {video}",
+            found="it was deleted",
+            remedy="List what there is, and give one of those ids.",
+        )
+    return job
+
+
+def _answer(request: Request, service: Service, job: ListedJob) -> Response:
+    headers = {} if job.is_over else {"openai-poll-after-ms": _POLL_AFTER_MS}
+    return document_response(request, _document(service, job), headers=headers)
+
+
+def _document(service: Service, job: ListedJob) -> dict[str, Any]:
+    status = _STATUS[job.status]
+    return {
+        "id": job.id,
+        "object": "video",
+        "model": job.model,
+        "status": status,
+        "progress": _progress(service, job),
+        "created_at": job.created_us // 1_000_000,
+        "completed_at": None
+        if job.ended_us is None or status != "completed"
+        else job.ended_us // 1_000_000,
+        "expires_at": None,
+        "error": _error(job) if status == "failed" else None,
+        "prompt": job.prompt or None,
+        "seconds": f"{job.seconds:g}",
+        "size": job.size,
+        "remixed_from_video_id": job.labels.get(_REMIXED_FROM),
+    }
+
+
+def _error(job: ListedJob) -> dict[str, str]:
+    failure: Any = job.failure or {}
+    code = failure.get("error", job.status.value)
+    return {"code": code, "message": f"{failure.get('found', '')}. {failure.get('remedy', '')}"}
+
+
+def _progress(service: Service, job: ListedJob) -> int:
+    if job.status is JobStatus.DELIVERED:
+        return 100
+    news = None if job.is_over else service.progress(job.id)
+    if news is None:
+        return 0
+    stage = news.stage.partition(":")[0]
+    begun = _BEGUN.get(stage, 0)
+    later = min((each for each in _BEGUN.values() if each > begun), default=99)
+    return round(begun + (later - begun) * min(1.0, max(0.0, news.done)))
