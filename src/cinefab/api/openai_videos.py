@@ -254,12 +254,7 @@ async def _sent(request: Request, service: Service, stack: AsyncExitStack) -> Se
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/json":
         order = _order(object_in(await limited_body(request)))
-        text = json.dumps(
-            _brief(
-                order,
-                None if order.input_reference is None else {"url": order.input_reference.image_url},
-            )
-        )
+        text = json.dumps(_brief(order, _linked(order)))
         return SentBrief(text=text, files={}, folder=None, digest=sha256_of(text.encode()))
     if kind != "multipart/form-data":
         raise media_type_refused(kind)
@@ -275,10 +270,9 @@ async def _sent(request: Request, service: Service, stack: AsyncExitStack) -> Se
             fields[name] = value
     order = _order(fields)
     if file is None:
-        url = order.input_reference and {"url": order.input_reference.image_url}
-        text = json.dumps(_brief(order, url))
+        text = json.dumps(_brief(order, _linked(order)))
         return SentBrief(text=text, files={}, folder=None, digest=sha256_of(text.encode()))
-    text = json.dumps(_brief(order, {"file": _INPUT}))
+    text = json.dumps(_brief(order, _INPUT))
     return await stack.enter_async_context(
         form_with_files(text, {_INPUT: file}, service.studio.shop.scratch)
     )
@@ -297,7 +291,11 @@ def _order(fields: Mapping[str, Any]) -> VideoOrder:
         ) from error
 
 
-def _brief(order: VideoOrder, reference: dict[str, str] | None) -> dict[str, Any]:
+def _linked(order: VideoOrder) -> str | None:
+    return None if order.input_reference is None else order.input_reference.image_url
+
+
+def _brief(order: VideoOrder, reference: str | None) -> dict[str, Any]:
     told = _told(order.prompt)
     shot: dict[str, Any] = {
         "seconds": order.seconds,
@@ -315,7 +313,7 @@ def _brief(order: VideoOrder, reference: dict[str, str] | None) -> dict[str, Any
     }
     if reference is not None:
         shot["references"] = [_INPUT]
-        brief["references"] = {_INPUT: {"file": next(iter(reference.values()))}}
+        brief["references"] = {_INPUT: {"file": reference}}
     return brief
 
 

@@ -71,7 +71,7 @@ def list_jobs(
 
     Raises `Unavailable` if the tenant has no job `after`.
     """
-    which = [job_table.c.put_away_us.is_(None)]
+    which: list[sa.ColumnElement[bool]] = [job_table.c.put_away_us.is_(None)]
     if status is not None:
         which.append(job_table.c.status == status)
     if label is not None:
