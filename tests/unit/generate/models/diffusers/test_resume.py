@@ -58,6 +58,7 @@ def test_a_film_that_is_killed_at_every_step_comes_out_the_same(
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1800)
 def test_a_film_of_many_steps_comes_out_the_same_in_interpreters_of_their_own(
     model: Model, run_models: ModelRuns, tmp_path: Path
 ) -> None:
@@ -130,6 +131,7 @@ def test_each_scheduler_on_the_list_goes_on_bit_for_bit(
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1800)
 def test_each_scheduler_goes_on_from_every_one_of_its_steps(
     model: Model, run_models: ModelRuns, tmp_path: Path
 ) -> None:
