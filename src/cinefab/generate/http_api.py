@@ -163,8 +163,18 @@ class Api:
                 raise Unanswered(f"POST {path} answered nothing")
             return dict(response.headers)
 
-    def patiently(self, ask: Callable[[], _T], wait_on: Callable[[], None]) -> _T:
-        """Ask again what may be asked again, for as long as patience lasts."""
+    def patiently(
+        self,
+        ask: Callable[[], _T],
+        wait_on: Callable[[], None],
+        *,
+        lost: Callable[[], bool] = lambda: True,
+    ) -> _T:
+        """Ask again what may be asked again, for as long as patience lasts.
+
+        `lost` is called when an answer was lost though the work may have been begun; it says
+        whether to ask again all the same.
+        """
         until_us = self._clock.elapsed_us() + round(self._patience_s * 1_000_000)
         pause_s = _PAUSE_S
         while True:
@@ -172,6 +182,11 @@ class Api:
                 return ask()
             except Unanswered as error:
                 wait_on()
+                if error.is_taken and not lost():
+                    found = (
+                        f"{error.found}; it may have begun the work twice, so it is not asked again"
+                    )
+                    raise self.unavailable(found) from error
                 left_s = (until_us - self._clock.elapsed_us()) / 1_000_000
                 pause = max(pause_s, error.pause_s)
                 if left_s < pause:

@@ -23,7 +23,11 @@ from cinefab.core.brief import Size
 class ServiceStub:
     """The service of that `kind`; `url` is what its clients call it by. Use it as a context manager."""
 
-    def __init__(self, kind: str, *, polls: int = 2, key: str = "") -> None:
+    def __init__(
+        self, kind: str, *, polls: int = 2, key: str = "", honours_keys: bool = False
+    ) -> None:
+        self.honours_keys = honours_keys
+        """None of the three promises that the same Idempotency-Key is the same job."""
         self.kind = kind
         self.polls = polls
         self.key = key
@@ -77,7 +81,7 @@ class ServiceStub:
     def submit(self, form: dict[str, Any], key: str) -> str:
         """Take a job; the same key names the same one."""
         with self._lock:
-            if key and key in self._by_key:
+            if self.honours_keys and key in self._by_key:
                 return self._by_key[key]
             name = f"job{len(self.made):04d}"
             self.made.append(form)
@@ -216,14 +220,16 @@ class _Handler(BaseHTTPRequestHandler):
             if method != "POST":
                 return None
             name = service.submit(body, self._key())
-            root = f"{service.root}/{'/'.join(parts)}/requests/{name}"
+            root = f"{service.root}/{'/'.join(parts[:2])}/requests/{name}"
             urls = {
                 "response_url": root,
                 "status_url": f"{root}/status",
                 "cancel_url": f"{root}/cancel",
             }
             return 200, {"request_id": name, "queue_position": 0, **urls}
-        name = parts[parts.index("requests") + 1]
+        if parts.index("requests") != 2:
+            return None
+        name = parts[3]
         if method == "PUT":
             return (202, {"status": "CANCELLATION_REQUESTED"}) if service.cancel(name) else None
         is_status = parts[-1] == "status"
@@ -247,7 +253,8 @@ class _Handler(BaseHTTPRequestHandler):
         """See docs.dev.runwayml.com/api: a task is made, polled, and deleted."""
         service = self.service
         if method == "POST":
-            return 200, {"id": service.submit(body, self._key())}
+            name = service.submit(body, self._key())
+            return 200, {"id": name, "estimatedCost": {"credits": 25}}
         name = parts[-1]
         if method == "DELETE":
             return (204, b"") if service.cancel(name) else None
@@ -267,6 +274,10 @@ class _Handler(BaseHTTPRequestHandler):
         }
         if state == "running":
             task["progress"] = 0.5
+        if state in ("waiting", "running"):
+            task["estimatedCost"] = {"credits": 25}
+        elif service.cost is not None:
+            task["cost"] = {"credits": round(service.cost * 100)}
         if state == "done":
             task["output"] = [service.where(name)]
         if state == "failed":

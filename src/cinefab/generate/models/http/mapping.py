@@ -74,7 +74,11 @@ MAPPING_SCHEMA: Final[Mapping[str, Any]] = {
         "cost": {
             "type": "object",
             "additionalProperties": False,
-            "properties": {"dollars": _PICKS, "header": _TEXT},
+            "properties": {
+                "dollars": _PICKS,
+                "header": _TEXT,
+                "unit_uusd": {"type": "integer", "minimum": 1},
+            },
         },
     },
 }

@@ -42,12 +42,16 @@ _RESULT_BYTES: Final = 256 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Job:
-    """What was submitted, or is about to be; `id` is empty until the service has said one."""
+    """What was submitted, or is about to be; `id` is empty until the service has said one.
+
+    `lost` counts the submissions whose answer was lost: each may be work that is paid for.
+    """
 
     content: str
     times: int
     id: str = ""
     cost_uusd: int | None = None
+    lost: int = 0
 
     def keep(self, run: Run) -> None:
         name = f"{'submitted' if self.id else 'submitting'}-{self.times}"
@@ -196,6 +200,11 @@ class Http:
             )
         return Fraction(longer[0])
 
+    def _named(self) -> dict[str, str]:
+        """Return the model as paths name it; `app` is its first two parts."""
+        model: str = self._settings["model"]
+        return {"model": model, "app": "/".join(model.split("/")[:2])}
+
     def _values(self, request: TakeRequest, seconds: Fraction) -> dict[str, Any]:
         """Return what the holes are filled with; None where there is nothing for one."""
         given: Any = request.input
@@ -203,7 +212,7 @@ class Http:
         size = request.size
         return {
             **self._settings.get("extra", {}),
-            "model": self._settings["model"],
+            **self._named(),
             "prompt": given.get("prompt") or given.get("caption") or "",
             "caption": given.get("caption") or None,
             "seed": request.seed % 2**31,
@@ -263,7 +272,15 @@ class Http:
             except Gone as error:
                 raise self._api.mismatch(f"it has no {path}") from error
 
-        answer = self._api.patiently(ask, run.check_wanted)
+        def lost() -> bool:
+            nonlocal job
+            job = replace(job, lost=job.lost + 1)
+            job.keep(run)
+            return job.lost < _TIMES_MAX
+
+        if job.lost >= _TIMES_MAX:
+            raise self._api.unavailable("its answers were lost twice; it may have begun both")
+        answer = self._api.patiently(ask, run.check_wanted, lost=lost)
         named = self._mapping.pick("submit", "id", answer.body)
         if not isinstance(named, str) or not named or "/" in named:
             raise self._api.mismatch(f"no id where the mapping has it: {said(answer.body)}")
@@ -310,7 +327,7 @@ class Http:
 
     def _fetched(self, job: _Job, done: Answer, folder: Path, run: Run) -> Path:
         answer = done
-        values = {"id": job.id, "model": self._settings["model"]}
+        values = {"id": job.id, **self._named()}
         if "path" in self._mapping.document["result"]:
             path = self._mapping.text("result", "path", values)
             try:
@@ -358,7 +375,7 @@ class Http:
     def _cancel(self, job: _Job) -> None:
         if not job.id or "cancel" not in self._mapping.document:
             return
-        values = {"id": job.id, "model": self._settings["model"]}
+        values = {"id": job.id, **self._named()}
         path = self._mapping.text("cancel", "path", values)
         with contextlib.suppress(Gone, Refused, Unanswered):
             self._api.send(self._mapping.document["cancel"]["method"], path)
@@ -369,7 +386,7 @@ class Http:
         if found is None and "header" in cost:
             found = answer.headers.get(cost["header"].lower())
         try:
-            dollars = float(found)
+            dollars = float(found) * cost.get("unit_uusd", 1_000_000) / 1_000_000
         except (TypeError, ValueError):
             return None
         return round(dollars * 1_000_000) if 0 <= dollars < 1e6 else None

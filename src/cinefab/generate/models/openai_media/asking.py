@@ -43,13 +43,17 @@ class Work:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """What was asked for, or is about to be: `id` is empty until the engine has said one."""
+    """What was asked for, or is about to be: `id` is empty until the engine has said one.
+
+    `lost` counts the requests whose answer was lost: each may have begun work that is paid for.
+    """
 
     key: str
     content: str
     times: int
     asked_s: int
     id: str = ""
+    lost: int = 0
 
     def keep(self, run: Run) -> None:
         """Keep it, before anybody waits for it."""
@@ -152,8 +156,16 @@ class Asking:
                     return Answer(body={"id": known})
                 raise
 
+        def lost() -> bool:
+            nonlocal job
+            job = replace(job, lost=job.lost + 1)
+            job.keep(run)
+            return job.lost < _TIMES_MAX
+
+        if job.lost >= _TIMES_MAX:
+            raise self._api.unavailable("its answers were lost twice; it may have begun both")
         try:
-            answer = self._api.patiently(ask, run.check_wanted)
+            answer = self._api.patiently(ask, run.check_wanted, lost=lost)
         except Gone as error:
             raise self._api.mismatch("it has no /videos") from error
         named = answer.body.get("id") if isinstance(answer.body, Mapping) else None

@@ -79,8 +79,48 @@ def test_what_may_pass_is_asked_again_and_nothing_is_made_twice(
         frames = made(service, tmp_path, run)
 
     assert len(frames) == 10
-    assert len(service.made) == 1
+    # An answer that was lost may be work that was begun: it is asked for once more, and no more.
+    assert len(service.made) == (2 if fault in ("after", "garbage") else 1)
     assert [bill.amount_uusd for bill in run.bills] == [50_000]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_answers_that_are_lost_again_and_again_are_paid_for_twice_at_most(
+    kind: str, tmp_path: Path
+) -> None:
+    with ServiceStub(kind) as service:
+        service.faults = [Fault("POST", SUBMIT[kind], "after", times=9)]
+        for _try in range(3):
+            with pytest.raises(Unavailable, match="it may have begun"):
+                made(service, tmp_path, Run(folder=tmp_path / "run"))
+
+    assert len(service.made) == 2
+
+
+def test_a_service_that_honours_keys_makes_it_once_though_its_answer_was_lost(
+    tmp_path: Path,
+) -> None:
+    with ServiceStub("replicate", honours_keys=True) as service:
+        service.faults = [Fault("POST", SUBMIT["replicate"], "after")]
+        assert len(made(service, tmp_path)) == 10
+
+    assert len(service.made) == 1
+
+
+def test_a_model_of_fal_with_a_longer_name_is_asked_about_below_its_app(tmp_path: Path) -> None:
+    with ServiceStub("fal") as service:
+        assert len(made(service, tmp_path, model="studio/tiny/v2/text-to-video")) == 10
+
+    assert service.asked["POST /studio/tiny/v2/text-to-video"] == 1
+
+
+def test_the_credits_that_a_task_says_go_before_the_price_book(tmp_path: Path) -> None:
+    with ServiceStub("runway") as service:
+        service.cost = 0.25
+        run = Run(folder=tmp_path / "run")
+        made(service, tmp_path, run)
+
+    assert [(bill.amount_uusd, bill.basis) for bill in run.bills] == [(250_000, "answer")]
 
 
 def test_a_service_that_forgets_is_submitted_to_once_more_and_no_more(tmp_path: Path) -> None:
