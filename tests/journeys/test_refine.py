@@ -166,6 +166,7 @@ def test_a_refused_take_is_scrap_its_remake_rework_and_only_the_good_one_is_kept
 
     report = studio.make(studio.brief(BRIEF), "--set", f"seed={seed}")
     again = studio.make(studio.brief(BRIEF), "--set", f"seed={seed_of(seed, 2)}")
+    assert report["preview"] is not None, "what was shown first is still seen"
 
     made = takes(studio, report["job"])
     assert [(row.attempt, row.seed, row.refused is None) for row in made] == [

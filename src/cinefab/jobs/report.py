@@ -162,11 +162,18 @@ def _timeline(
     if plan is None:
         return {"preview": None, "shots": [], "segments": [], "transitions": []}
     return {
-        "preview": preview_of(connection, plan, tenant=shop.tenant),
+        "preview": preview_of(connection, plan, tenant=shop.tenant) or _shown_first(stages),
         "shots": shots_of(plan),
         "segments": segments_of(connection, plan, tenant=shop.tenant, job=job),
         "transitions": transitions_of(connection, plan, stages, tenant=shop.tenant),
     }
+
+
+def _shown_first(stages: tuple[CommittedStage, ...]) -> str | None:
+    """Return the picture that this job showed first: of a shot that was made again later, say."""
+    shown = latest_stage(stages, "preview")
+    facts: Any = None if shown is None else shown.facts
+    return None if facts is None else str(facts["digest"])
 
 
 def _lease(lease: LeaseCost) -> dict[str, Any]:
