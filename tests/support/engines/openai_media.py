@@ -53,8 +53,17 @@ class Fault:
 class OpenaiStub:
     """The engine; `url` is its API's. Use it as a context manager."""
 
-    def __init__(self, *, polls: int = 2, frames: bool = False, key: str = "") -> None:
+    def __init__(
+        self,
+        *,
+        polls: int = 2,
+        frames: bool = False,
+        key: str = "",
+        form_needs_file: bool = False,
+    ) -> None:
         self.polls = polls
+        self.form_needs_file = form_needs_file
+        """Whether a form without a picture is refused, as SGLang's server does."""
         self.frames = frames
         self.key = key
         self.cost_header = ""
@@ -259,6 +268,9 @@ class _Handler(BaseHTTPRequestHandler):
         missing = {"error": {"message": f"{path} not found", "code": "not_found", "param": None}}
         if (method, path) == ("POST", "/videos"):
             form = self._form(body)
+            is_json = self.headers.get("content-type", "").startswith("application/json")
+            if engine.form_needs_file and not is_json and "input_reference" not in form:
+                return 400, {"detail": "input_reference file is required"}
             steps = form.get("num_inference_steps")
             if steps is not None and int(steps) > 100:
                 error = {"message": "too many steps", "param": "num_inference_steps"}

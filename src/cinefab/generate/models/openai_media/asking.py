@@ -150,7 +150,8 @@ class Asking:
 
         def ask() -> Answer:
             try:
-                return self._api.post("/videos", fields=work.fields, files=_form(work), key=job.key)
+                files = work.files if self._engine.form_needs_file else _form(work)
+                return self._api.post("/videos", fields=work.fields, files=files, key=job.key)
             except Unanswered as error:
                 if error.is_taken and (known := self._found(job, work, run)):
                     return Answer(body={"id": known})

@@ -17,20 +17,29 @@ class Engine:
 
     `takes_frames`: it takes `num_frames` and `fps` where OpenAI takes whole seconds. `lists`: what
     it was asked for can be found in its list. `keeps_jobs`: a restart does not lose them.
-    `frees_device`: a delete stops the work.
+    `frees_device`: a delete stops the work. `form_needs_file`: it takes a form only with a picture
+    in it, and JSON otherwise.
     """
 
     takes_frames: bool
     lists: bool
     keeps_jobs: bool
     frees_device: bool
+    form_needs_file: bool = False
 
 
 ENGINES: Final[Mapping[str, Engine]] = MappingProxyType(
     {
         "openai": Engine(takes_frames=False, lists=True, keeps_jobs=True, frees_device=False),
         "vllm-omni": Engine(takes_frames=True, lists=True, keeps_jobs=False, frees_device=False),
-        "sglang": Engine(takes_frames=True, lists=True, keeps_jobs=False, frees_device=False),
+        # Its list does not say the prompts, so nothing is found again there.
+        "sglang": Engine(
+            takes_frames=True,
+            lists=False,
+            keeps_jobs=False,
+            frees_device=False,
+            form_needs_file=True,
+        ),
         "dynamo": Engine(takes_frames=True, lists=False, keeps_jobs=False, frees_device=False),
         "litellm": Engine(takes_frames=False, lists=False, keeps_jobs=True, frees_device=False),
     }

@@ -97,6 +97,17 @@ def test_the_answer_s_own_cost_goes_before_the_price_book(tmp_path: Path) -> Non
     assert (run.bills[0].amount_uusd, run.bills[0].basis) == (12_300, "answer")
 
 
+@pytest.mark.parametrize("task", ["text-to-video", "image-to-video"])
+def test_an_engine_whose_forms_need_a_picture_is_sent_json_without_one(
+    task: str, tmp_path: Path
+) -> None:
+    with OpenaiStub(frames=True, form_needs_file=True) as engine:
+        own = {"base_url": engine.url, "engine": "sglang", "fps": 12, "task": task}
+        shot = subject(engine, tmp_path, task=task).request()
+        theirs = OpenaiMedia("theirs", TABLE | own, {})
+        assert len(list(theirs.frames(shot, Run(folder=tmp_path / "run")))) == 10
+
+
 FAULTS = [
     Fault("POST", "/videos", "status", status=429, headers={"retry-after": "0"}),
     Fault("POST", "/videos", "status", status=503),
