@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
@@ -46,6 +46,7 @@ class Job:
     """What was asked for, or is about to be: `id` is empty until the engine has said one.
 
     `lost` counts the requests whose answer was lost: each may have begun work that is paid for.
+    `known` are the engine's videos of before it was asked: none of them can be this one.
     """
 
     key: str
@@ -54,11 +55,12 @@ class Job:
     asked_s: int
     id: str = ""
     lost: int = 0
+    known: tuple[str, ...] = ()
 
     def keep(self, run: Run) -> None:
         """Keep it, before anybody waits for it."""
         name = f"{'asked' if self.id else 'asking'}-{self.times}"
-        document: Json = asdict(self)
+        document: Json = {**asdict(self), "known": list(self.known)}
         run.keep(name, {_KEPT: canonical_json(document)})
 
     @classmethod
@@ -68,7 +70,8 @@ class Job:
         if point is None or _KEPT not in point.files:
             return None
         try:
-            return cls(**json.loads(point.files[_KEPT].read_bytes()))
+            kept = cls(**json.loads(point.files[_KEPT].read_bytes()))
+            return replace(kept, known=tuple(kept.known))
         except (OSError, ValueError, TypeError):
             return None
 
@@ -142,7 +145,11 @@ class Asking:
 
     def _taken(self, job: Job, work: Work, run: Run) -> tuple[Job, int | None]:
         """Return the job with its id, asking for it unless the engine has it already."""
-        if run.kept() is not None and (found := self._found(job, work, run)):
+        before = Job.kept(run)
+        if before is None or before.key != job.key:
+            listed = [item.get("id") for item in self._listed(run)]
+            job = replace(job, known=tuple(each for each in listed if isinstance(each, str)))
+        elif found := self._found(job, work, run):
             job = replace(job, id=found)
             job.keep(run)
             return job, None
@@ -177,22 +184,30 @@ class Asking:
         return job, answer.cost_uusd
 
     def _found(self, job: Job, work: Work, run: Run) -> str | None:
-        """Look among the engine's own videos for one that was taken though its answer was lost."""
+        """Return the engine's one new video that is like what was asked for, though unanswered.
+
+        A list does not say who asked: where two are like it, neither is taken for this one.
+        """
+        like = [
+            item["id"]
+            for item in self._listed(run)
+            if isinstance(item.get("id"), str)
+            and item["id"] not in job.known
+            and item.get("prompt") == work.fields["prompt"]
+            and all(str(item.get(name)) == value for name, value in work.expected.items())
+            and isinstance(item.get("created_at"), int)
+            and item["created_at"] >= job.asked_s - 1
+        ]
+        return like[0] if len(like) == 1 else None
+
+    def _listed(self, run: Run) -> Sequence[Mapping[str, Any]]:
         if not self._engine.lists:
-            return None
+            return ()
         try:
             answer = self._api.get(f"/videos?limit={_LIST_MAX}&order=desc", run.check_wanted)
         except (Gone, Refused):
-            return None
-        for item in items_of(answer.body):
-            same = item.get("prompt") == work.fields["prompt"] and all(
-                str(item.get(name)) == value for name, value in work.expected.items()
-            )
-            created = item.get("created_at")
-            if same and isinstance(created, int) and created >= job.asked_s - 1:
-                named = item.get("id")
-                return named if isinstance(named, str) else None
-        return None
+            return ()
+        return items_of(answer.body)
 
     def _waited_for(self, job: Job, work: Work, run: Run) -> Answer:
         until_us = self._clock.elapsed_us() + round(self._limit_s * 1_000_000)

@@ -137,6 +137,19 @@ def test_what_may_pass_is_asked_again_and_nothing_is_made_twice(
     assert all(np.array_equal(a, b) for a, b in zip(whole, frames, strict=True))
 
 
+def test_another_s_video_of_the_same_words_is_not_taken_for_one_whose_answer_was_lost(
+    tmp_path: Path,
+) -> None:
+    with OpenaiStub() as engine:
+        made(engine, tmp_path / "before")
+        engine.faults = [Fault("POST", "/videos", "hang", times=1)]
+        run = Run(folder=tmp_path / "run")
+        made(engine, tmp_path, run)
+
+    assert run.notes["remote_job"] == "video_0001"
+    assert len(engine.made) == 2
+
+
 def test_an_engine_that_forgets_its_jobs_is_asked_once_more_and_no_more(tmp_path: Path) -> None:
     with OpenaiStub(polls=3) as engine:
         forgets = _forgetting(engine, tmp_path / "once", times=1)
