@@ -123,6 +123,8 @@ class ServiceStub:
 class _Handler(BaseHTTPRequestHandler):
     service: ServiceStub
     protocol_version = "HTTP/1.1"
+    # Clients that keep their connections open would keep the server from closing.
+    timeout = 1
 
     def log_message(self, *_arguments: object) -> None:
         """Say nothing."""
