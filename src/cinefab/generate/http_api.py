@@ -194,6 +194,18 @@ class Api:
                 self._clock.sleep(pause)
                 pause_s = min(_PAUSE_MAX_S, pause_s * 2)
 
+    def patiently_once_more(
+        self, ask: Callable[[], _T], wait_on: Callable[[], None], *, times_max: int = 2
+    ) -> _T:
+        """Ask as `patiently` does, but at most so often where an answer was lost to paid work."""
+        left = [times_max]
+
+        def lost() -> bool:
+            left[0] -= 1
+            return left[0] > 0
+
+        return self.patiently(ask, wait_on, lost=lost)
+
     def unavailable(self, found: str) -> Unavailable:
         """Return the error for an engine that does not answer as it should."""
         return Unavailable(

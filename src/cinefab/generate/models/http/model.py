@@ -305,6 +305,8 @@ class Http:
                 run.progress(100, 100)
                 return answer
             if status in poll["failed"]:
+                # It is over: whoever orders this again asks anew, and does not look at it again.
+                replace(job, content="", id="").keep(run)
                 why = said(self._mapping.pick("poll", "error", answer.body) or status)
                 raise self._api.unavailable(f"{job.id} failed: {why}")
             if status not in poll["waiting"]:

@@ -226,6 +226,8 @@ class Asking:
                 run.progress(100, 100)
                 return answer
             if status not in _WAITING:
+                # It is over: whoever orders this again asks anew, and does not look at it again.
+                replace(job, content="", id="").keep(run)
                 raise self._failed(video)
             if done > told:
                 told = done

@@ -68,6 +68,12 @@ class OpenaiMedia:
         self._engine = ENGINES[settings.get("engine", "openai")]
         self._clock = SystemClock() if clock is None else clock
         self._ids = RandomIds(self._clock)
+        if settings.get("engine") == "dynamo" and self._is_video:
+            raise ContractMismatch(
+                attempted=f"make the model {name!r}",
+                found="Dynamo answers with the video itself, and has no jobs to be waited for",
+                remedy="Use it for pictures, or describe its videos by a mapping of backend http.",
+            )
         headers = dict(settings.get("headers", {}))
         if "api_key" in secrets:
             headers["Authorization"] = f"Bearer {secrets['api_key']}"
@@ -168,7 +174,7 @@ class OpenaiMedia:
                 return self._api.post_for_file("/audio/speech", fields=fields, to=path, key=key)
 
             try:
-                headers = self._api.patiently(ask, run.check_wanted)
+                headers = self._api.patiently_once_more(ask, run.check_wanted)
             except Refused as error:
                 raise self._refused(error) from error
             from cinefab.generate.http_api import Answer
@@ -301,7 +307,7 @@ class OpenaiMedia:
         try:
             # A picture is answered at once: there is no job that could be found again, so the key
             # is all that keeps an engine from making it twice.
-            answer = self._api.patiently(ask, run.check_wanted)
+            answer = self._api.patiently_once_more(ask, run.check_wanted)
         except Refused as error:
             raise self._refused(error) from error
         path = _with_suffix(path, self._picture(answer.body, run))

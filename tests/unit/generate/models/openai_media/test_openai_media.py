@@ -137,6 +137,22 @@ def test_what_may_pass_is_asked_again_and_nothing_is_made_twice(
     assert all(np.array_equal(a, b) for a, b in zip(whole, frames, strict=True))
 
 
+def test_a_video_that_failed_is_asked_for_anew_by_whoever_orders_it_again(tmp_path: Path) -> None:
+    with OpenaiStub() as engine:
+        engine.fails = {"code": "internal", "message": "out of memory"}
+        with pytest.raises(Unavailable, match="out of memory"):
+            made(engine, tmp_path, Run(folder=tmp_path / "run"))
+        engine.fails = {}
+
+        assert len(made(engine, tmp_path, Run(folder=tmp_path / "run"))) == 10
+    assert len(engine.made) == 2
+
+
+def test_videos_of_an_engine_that_has_no_jobs_are_not_ordered() -> None:
+    with pytest.raises(ContractMismatch, match="no jobs"):
+        OpenaiMedia("theirs", TABLE | {"base_url": "http://x/v1", "engine": "dynamo"}, {})
+
+
 def test_another_s_video_of_the_same_words_is_not_taken_for_one_whose_answer_was_lost(
     tmp_path: Path,
 ) -> None:
