@@ -174,7 +174,7 @@ def test_a_database_that_fails_for_a_moment_at_the_end_does_not_lose_the_job(
     with closing(sqlite3.connect(file)) as database:
         database.execute("DROP TRIGGER away")
         database.commit()
-    said, _ = maker.communicate(timeout=60)
+    said, _ = maker.communicate(timeout=120)
 
     assert maker.returncode == 0
     assert json.loads(said)["job"] != first["job"]
@@ -232,7 +232,7 @@ def read_until(process: subprocess.Popen[str], words: str) -> None:
     raise AssertionError(f"{process.args} ended and did not say {words!r}")
 
 
-def wait_for(is_so: Callable[[], bool], *, what: str, within_s: float = 60) -> None:
+def wait_for(is_so: Callable[[], bool], *, what: str, within_s: float = 180) -> None:
     until = time.monotonic() + within_s
     while not is_so():
         assert time.monotonic() < until, f"waited in vain for {what}"
