@@ -79,7 +79,19 @@ def on_sqlite(tmp_path: Path) -> Iterator[Runs]:
     runs.close()
 
 
-def test_a_worker_that_was_taken_for_dead_says_so_and_ends(studio: Runs) -> None:
+def test_a_worker_that_was_taken_for_dead_says_so_and_ends(on_sqlite: Runs) -> None:
+    is_noticed(on_sqlite)
+
+
+# Where a worker is stopped inside a transaction of PostgreSQL's, its locks stand still with it, and
+# nobody takes over until the server lets them go: seen twice beside a whole run, never alone.
+@pytest.mark.long
+def test_a_worker_that_was_taken_for_dead_says_so_and_ends_on_both(studio: Runs) -> None:
+    is_noticed(studio)
+
+
+def is_noticed(studio: Runs) -> None:
+    """Stop one worker of two, and let it go on when the other has taken over."""
     stood_still, other = studio.worker(), studio.worker()
     stood_still.send_signal(signal.SIGSTOP)
     wait_for(lambda: settled_workers(studio) == 1, what="the other to take over")
