@@ -39,6 +39,8 @@ STATUS: Final[Mapping[type[CinefabError], int]] = {
     errors.ContractMismatch: 502,
     errors.StorageUnavailable: 503,
     errors.SandboxUnavailable: 503,
+    errors.OutOfMemory: 503,
+    errors.StepHung: 503,
     errors.WorkerLost: 503,
     errors.Unavailable: 404,
     errors.CredentialsInvalid: 409,

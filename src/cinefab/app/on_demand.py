@@ -26,11 +26,17 @@ class OnDemand:
         affinity: str | None = None,
         on_progress: Report | None = None,
         timeout_s: float,
+        silence_s: float | None = None,
     ) -> ComputeResult:
         """Run a task as `Compute.run` promises."""
         self._pool.start()
         return await self._pool.run(
-            task, argument, affinity=affinity, on_progress=on_progress, timeout_s=timeout_s
+            task,
+            argument,
+            affinity=affinity,
+            on_progress=on_progress,
+            timeout_s=timeout_s,
+            silence_s=silence_s,
         )
 
 
@@ -47,7 +53,7 @@ class PoolsByClass:
         compute: Compute,
         *,
         count: Callable[[str], int],
-        make: Callable[[int], LocalProcesses],
+        make: Callable[[str, int], LocalProcesses],
     ) -> None:
         self._own = own
         self._compute = compute
@@ -60,7 +66,8 @@ class PoolsByClass:
         if device_class == self._own:
             return self._compute
         if device_class not in self._pools:
-            self._pools[device_class] = _Growing(self._make(max(1, self._count(device_class))))
+            count = max(1, self._count(device_class))
+            self._pools[device_class] = _Growing(self._make(device_class, count))
         return self._pools[device_class]
 
     def close(self) -> None:
@@ -84,13 +91,19 @@ class _Growing:
         affinity: str | None = None,
         on_progress: Report | None = None,
         timeout_s: float,
+        silence_s: float | None = None,
     ) -> ComputeResult:
         """Run a task as `Compute.run` promises."""
         self._busy += 1
         self._pool.start(self._busy)
         try:
             return await self._pool.run(
-                task, argument, affinity=affinity, on_progress=on_progress, timeout_s=timeout_s
+                task,
+                argument,
+                affinity=affinity,
+                on_progress=on_progress,
+                timeout_s=timeout_s,
+                silence_s=silence_s,
             )
         finally:
             self._busy -= 1

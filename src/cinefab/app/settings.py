@@ -19,6 +19,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from cinefab.core.errors import CinefabError
 from cinefab.review.thresholds import thresholds_from
+from cinefab.schedule.containment import Containment
 from cinefab.store.durability import Durability
 
 _PREFIX: Final = "CINEFAB_"
@@ -87,6 +88,24 @@ class TargetSettings(BaseModel):
     purge: PurgeSettings | None = Field(None, description="How its CDN is told what changed.")
 
 
+class ContainmentSettings(BaseModel):
+    """What is done about a run of a model that fails."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    silence_s: float = Field(
+        600, gt=0, description="How long a model that tells its steps may tell nothing."
+    )
+    memory_mb: Mapping[str, Annotated[int, Field(ge=256)]] = Field(
+        {}, description="Address space of each process that runs models, by device class."
+    )
+
+    @property
+    def policy(self) -> Containment:
+        """The same, as the tier reads it."""
+        return Containment(silence_s=self.silence_s)
+
+
 class ModelTable(BaseModel):
     """A model that is made of settings; what is beside `backend` is for the backend to understand."""
 
@@ -141,6 +160,11 @@ class Settings(BaseModel):
     models: Annotated[
         Mapping[Annotated[str, Field(pattern=_MODEL_NAME)], ModelTable], BeforeValidator(_from_json)
     ] = Field({}, description="Models made of a backend and its settings; a table for each.")
+
+    containment: Annotated[ContainmentSettings, BeforeValidator(_from_json)] = Field(
+        default_factory=lambda: ContainmentSettings.model_validate({}),
+        description="What is done about a run of a model that fails.",
+    )
 
     retention_days: Mapping[str, int] = Field(
         {},

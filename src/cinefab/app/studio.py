@@ -411,6 +411,7 @@ class Studio:
                 requests_per_minute=settings.quota_requests_per_minute or None,
                 upload_bytes=settings.quota_upload_bytes or None,
             ),
+            containment=settings.containment.policy,
         )
 
 

@@ -25,14 +25,19 @@ class Warmth:
     """The rendering processes and the sandbox; cold until `start`, and usable either way."""
 
     def __init__(self, settings: Settings) -> None:
-        self._pool = LocalProcesses(settings.worker_count, preload=_PRELOAD)
+        limits_mb = settings.containment.memory_mb
+
+        def pool(device_class: str, count: int) -> LocalProcesses:
+            return LocalProcesses(count, preload=_PRELOAD, memory_mb=limits_mb.get(device_class))
+
+        self._pool = pool(_CPU, settings.worker_count)
         self.compute = OnDemand(self._pool)
         self.slots = Slots(settings.places_by_class, others=1)
         self._elsewhere = PoolsByClass(
             _CPU,
             self.compute,
             count=self.slots.count,
-            make=lambda count: LocalProcesses(count, preload=_PRELOAD),
+            make=pool,
         )
         self.compute_on = self._elsewhere.of
         self.sandbox = Sandbox(SandboxLimits(), confinement=Confinement(settings.sandbox))

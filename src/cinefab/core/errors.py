@@ -15,7 +15,10 @@
     ├── Unavailable             something the work needs is not there
     │   ├── StorageUnavailable  the database or the blobs cannot be reached, or are full
     │   ├── SandboxUnavailable  this machine cannot confine the decoding of untrusted media
+    │   ├── OutOfMemory         a device, or a process's share of it, has no memory left for the work
+    │   ├── StepHung            work told nothing for longer than it may, and its process was ended
     │   └── WorkerLost          the process that did the work died under it
+    │       └── NativeCrash     it died in native code, of a signal
     └── CredentialsInvalid      a file's credentials or a stored signature do not hold
 
 Every error says what was attempted, what was found, and what to do.
@@ -142,8 +145,20 @@ class SandboxUnavailable(Unavailable):
     """This machine cannot confine the decoding of untrusted media."""
 
 
+class OutOfMemory(Unavailable):
+    """A device, or a process's share of it, has no memory left for the work."""
+
+
+class StepHung(Unavailable):
+    """Work told nothing for longer than it may, and its process was ended."""
+
+
 class WorkerLost(Unavailable):
     """The process that did the work died under it."""
+
+
+class NativeCrash(WorkerLost):
+    """The process that did the work died in native code, of a signal."""
 
 
 class CredentialsInvalid(CinefabError):

@@ -18,16 +18,19 @@ import socket
 import struct
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 from cinefab.core.canonical import Json
 from cinefab.core.clock import Clock, SystemClock
+from cinefab.engine.memory import is_unclean, out_of_memory
 from cinefab.engine.wire import dump, encode_error
 
 HEADER: Final = struct.Struct(">I")
 """How long the frame is that follows, in bytes."""
 
 _PR_SET_PDEATHSIG: Final = 1
+_FIRST_TO_GO: Final = "500"
 
 
 def main() -> None:
@@ -44,7 +47,10 @@ def main() -> None:
     _send(channel, {"ready": True})
     while (order := _receive(channel)) is not None:
         _send(channel, {"taken": True})
-        _send(channel, _answer(order, channel, clock))
+        answer = _answer(order, channel, clock)
+        _send(channel, answer)
+        if "leaves" in answer:
+            return
 
 
 def _set_up(setup: dict[str, Any]) -> None:
@@ -52,6 +58,7 @@ def _set_up(setup: dict[str, Any]) -> None:
     sys.path[:] = setup["path"]
     if setup["niceness"]:
         os.nice(setup["niceness"])
+    _limit_memory(setup["memory_mb"])
     gc.disable()  # what modules make is there to stay: nothing of it is garbage
     for module in setup["preload"]:
         # A task that needs the module will say what is wrong with it, to somebody who waits.
@@ -61,7 +68,18 @@ def _set_up(setup: dict[str, Any]) -> None:
     gc.enable()
 
 
-def _answer(order: dict[str, Any], channel: socket.socket, clock: Clock) -> Json:
+def _limit_memory(memory_mb: int | None) -> None:
+    # Where memory runs out, the kernel ends this process before the studio, whose work it is not.
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(_FIRST_TO_GO)
+    if memory_mb is not None:
+        import resource  # noqa: PLC0415 - most processes have no limit
+
+        limit = memory_mb << 20
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+
+def _answer(order: dict[str, Any], channel: socket.socket, clock: Clock) -> dict[str, Json]:
     began_us = clock.elapsed_us()
     loaded_us = began_us
 
@@ -74,7 +92,9 @@ def _answer(order: dict[str, Any], channel: socket.socket, clock: Clock) -> Json
         body = dump(function(order["argument"], report))
     except BaseException as error:  # noqa: BLE001 - whatever it is, somebody is waiting for it
         attempted = f"run {order['task']} in a process of its own"
-        return {"error": encode_error(error, attempted=attempted)}
+        leaves: dict[str, Json] = {"leaves": True} if is_unclean(error) else {}
+        told = out_of_memory(error, attempted=f"run {order['task']}") or error
+        return {"error": encode_error(told, attempted=attempted), **leaves}
     took_us = clock.elapsed_us() - began_us
     return {
         "value": json.loads(body),

@@ -41,16 +41,20 @@ class Compute(Protocol):
         affinity: str | None = None,
         on_progress: Report | None = None,
         timeout_s: float,
+        silence_s: float | None = None,
     ) -> ComputeResult:
         """Call `task`, which is `package.module:function`, as `function(argument, report)`.
 
         A process that ran the same `affinity` last is preferred, since it may still hold what the
         task needs, but no process idles for it. `on_progress` is called in the caller's event
-        loop. `timeout_s` counts from when a process takes the task up. Cancelling the caller ends
-        the process at once, whatever it is in the middle of.
+        loop. `timeout_s` counts from when a process takes the task up, `silence_s` from each piece
+        of news that it tells. Cancelling the caller ends the process at once, whatever it is in
+        the middle of.
 
-        Raises what the task raised, if that is an error of ours, and `Fault` for any other
-        exception; `WorkerLost` if the process died; `Unavailable` if the time was up, the queue
-        was full, or compute is closed.
+        Raises what the task raised, if that is an error of ours; `OutOfMemory` if there was no
+        memory left, and `Fault` for any other exception; `WorkerLost` if the process died,
+        `NativeCrash` if it died of a signal that broken code is sent; `StepHung` if the time was
+        up; `Unavailable` if the queue was full, or compute is closed. A process whose memory, or
+        whose device's, may not be as it was is ended, and another one takes its place.
         """
         ...

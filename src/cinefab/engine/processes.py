@@ -18,10 +18,10 @@ from typing import Any, Final
 
 from cinefab.core.canonical import Json
 from cinefab.core.clock import Clock, SystemClock
-from cinefab.core.errors import CinefabError, Unavailable
+from cinefab.core.errors import CinefabError, StepHung, Unavailable
 from cinefab.engine.compute import ComputeResult, Report
 from cinefab.engine.wire import Fault, decode_error, fault_from
-from cinefab.engine.worker_process import NeverTaken, ProcessDied, TimeUp, WorkerProcess
+from cinefab.engine.worker_process import NeverTaken, ProcessDied, Silent, TimeUp, WorkerProcess
 
 ONE_THREAD: Final[Mapping[str, str]] = {
     "OMP_NUM_THREADS": "1",
@@ -46,7 +46,7 @@ class LocalProcesses:
     """A `Compute` of `workers` processes on this machine; safe to use from any thread.
 
     `preload` modules are imported as soon as a process starts, and `environment` is set before
-    that. At most `queue_max` tasks wait; one more is refused with `Unavailable`.
+    that; a process that needs more than `memory_mb` of address space is refused it. At most `queue_max` tasks wait; one more is refused with `Unavailable`.
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class LocalProcesses:
         preload: Sequence[str] = (),
         environment: Mapping[str, str] = ONE_THREAD,
         niceness: int = 0,
+        memory_mb: int | None = None,
         queue_max: int = 256,
         clock: Clock | None = None,
     ) -> None:
@@ -64,6 +65,7 @@ class LocalProcesses:
             "preload": list(preload),
             "environment": dict(environment),
             "niceness": niceness,
+            "memory_mb": memory_mb,
             "path": list(sys.path),
         }
         self._queue_max = queue_max
@@ -97,6 +99,7 @@ class LocalProcesses:
         affinity: str | None = None,
         on_progress: Report | None = None,
         timeout_s: float,
+        silence_s: float | None = None,
     ) -> ComputeResult:
         """Run a task as `Compute.run` promises."""
         loop = asyncio.get_running_loop()
@@ -106,6 +109,7 @@ class LocalProcesses:
             affinity=affinity,
             on_progress=on_progress or _ignore,
             timeout_s=timeout_s,
+            silence_s=silence_s,
             loop=loop,
             answer=loop.create_future(),
             queued_us=self._clock.elapsed_us(),
@@ -216,14 +220,21 @@ class LocalProcesses:
             order = {"task": ticket.task, "argument": ticket.argument}
             result: _Result
             try:
-                frame = process.ask(order, timeout_s=ticket.timeout_s, on_progress=ticket.tell)
+                frame = process.ask(
+                    order,
+                    timeout_s=ticket.timeout_s,
+                    silence_s=ticket.silence_s,
+                    on_progress=ticket.tell,
+                )
                 result = _result(frame, waited_us=taken_us - ticket.queued_us)
+                if "leaves" in frame:
+                    process.kill()
             except NeverTaken:
                 process.kill()
                 self._put_back(seat)
                 return
-            except TimeUp:
-                result = _too_slow(ticket)
+            except TimeUp as error:
+                result = _too_slow(ticket, was_silent=isinstance(error, Silent))
                 process.kill()
             except ProcessDied:
                 result = process.end().as_error(attempted=f"run {ticket.task}")
@@ -277,6 +288,7 @@ class _Ticket:
     affinity: str | None
     on_progress: Report
     timeout_s: float
+    silence_s: float | None
     loop: asyncio.AbstractEventLoop
     answer: asyncio.Future[ComputeResult]
     queued_us: int
@@ -354,11 +366,14 @@ def _result(frame: Mapping[str, Any], *, waited_us: int) -> _Result:
     )
 
 
-def _too_slow(ticket: _Ticket) -> Unavailable:
-    return Unavailable(
+def _too_slow(ticket: _Ticket, *, was_silent: bool) -> StepHung:
+    late = f"it was not done after {ticket.timeout_s:g} s"
+    silent = f"it told nothing for {ticket.silence_s or 0:g} s"
+    return StepHung(
         attempted=f"run {ticket.task}",
-        found=f"it was not done after {ticket.timeout_s:g} s, and its process was ended",
-        remedy="Run it again when the machine is less busy, or ask for less at a time.",
+        found=f"{silent if was_silent else late}, and its process was ended",
+        remedy="Run it again when the machine is less busy, ask for fewer frames or a smaller size "
+        "at a time, or give it longer (containment.silence_s in the settings).",
     )
 
 

@@ -16,14 +16,19 @@ from typing import IO, Any, Final
 
 from cinefab.core.canonical import Json
 from cinefab.core.clock import Clock
-from cinefab.core.errors import WorkerLost
+from cinefab.core.errors import NativeCrash, OutOfMemory, WorkerLost
 from cinefab.engine.child import HEADER
+from cinefab.engine.memory import REMEDY, kills_for_memory, says_out_of_memory
 from cinefab.engine.wire import dump
 
 _STDERR_BYTES_MAX: Final = 16_384
 _READ_BYTES: Final = 65_536
 _REAP_S: Final = 5.0
 _MODULE: Final = "cinefab.engine.child"
+_CRASHES: Final = frozenset(
+    {"SIGSEGV", "SIGBUS", "SIGABRT", "SIGILL", "SIGFPE", "SIGTRAP", "SIGSYS"}
+)
+"""What the kernel, or a library that gives up, sends to broken native code."""
 
 
 class ProcessDied(Exception):
@@ -38,25 +43,49 @@ class TimeUp(Exception):
     """The process did not answer in the time it was given."""
 
 
+class Silent(TimeUp):
+    """The process told nothing for longer than it may."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Death:
-    """How a process ended, in words, and the end of what it wrote to standard error."""
+    """How a process ended, in words, and the end of what it wrote to standard error.
+
+    `for_memory` says that the kernel ended processes meanwhile because memory ran out.
+    """
 
     found: str
     by_signal: str | None
     stderr: str
+    for_memory: bool = False
 
-    def as_error(self, *, attempted: str) -> WorkerLost:
+    def as_error(self, *, attempted: str) -> WorkerLost | OutOfMemory:
         """Return the report for whoever waited; its field `stderr` is for the log."""
+        error = self._error(attempted)
+        error.__dict__["stderr"] = self.stderr
+        return error
+
+    def _error(self, attempted: str) -> WorkerLost | OutOfMemory:
+        if self.by_signal == "SIGKILL" and self.for_memory:
+            found = "the machine ran out of memory, and the kernel ended its process"
+            return OutOfMemory(attempted=attempted, found=found, remedy=REMEDY)
+        if self.by_signal in _CRASHES and says_out_of_memory(self.stderr):
+            found = f"no memory was left for it, and {self.found}"
+            return OutOfMemory(attempted=attempted, found=found, remedy=REMEDY)
+        if self.by_signal in _CRASHES:
+            return NativeCrash(
+                attempted=attempted,
+                found=f"{self.found}: native code in it crashed",
+                remedy="Its process was replaced. If it happens again with the same brief, choose "
+                "another model or another device, and report it to whoever makes the model.",
+            )
         remedy = "Run it again; if it dies again, this is a fault: report it with the log."
         if self.by_signal == "SIGKILL":
             remedy = (
                 "This is how a machine ends a process when memory runs out: close other programs "
                 "or use fewer workers, then run it again."
             )
-        error = WorkerLost(attempted=attempted, found=self.found, remedy=remedy)
-        error.__dict__["stderr"] = self.stderr
-        return error
+        return WorkerLost(attempted=attempted, found=self.found, remedy=remedy)
 
 
 class WorkerProcess:
@@ -71,6 +100,7 @@ class WorkerProcess:
         self._received = bytearray()
         self._death: Death | None = None
         self._is_killed = False
+        self._kills_before = kills_for_memory()
         self._channel, theirs = socket.socketpair()
         try:
             self._process = subprocess.Popen(  # noqa: S603 - this interpreter, on our own module
@@ -100,9 +130,17 @@ class WorkerProcess:
         self._receive(self._clock.elapsed_us() + round(timeout_s * 1_000_000))
 
     def ask(
-        self, order: Mapping[str, Json], *, timeout_s: float, on_progress: Callable[[Json], None]
+        self,
+        order: Mapping[str, Json],
+        *,
+        timeout_s: float,
+        silence_s: float | None = None,
+        on_progress: Callable[[Json], None],
     ) -> dict[str, Any]:
-        """Return the last frame of its answer; raise `NeverTaken`, `ProcessDied` or `TimeUp`."""
+        """Return the last frame of its answer; raise `NeverTaken`, `ProcessDied` or `TimeUp`.
+
+        `Silent` is raised where it tells nothing for `silence_s`.
+        """
         until_us = self._clock.elapsed_us() + round(timeout_s * 1_000_000)
         self._channel.settimeout(timeout_s)
         try:
@@ -111,7 +149,7 @@ class WorkerProcess:
         except ProcessDied as error:
             raise NeverTaken from error
         while True:
-            frame = self._receive(until_us)
+            frame = self._hear(until_us, silence_s)
             if "progress" not in frame:
                 return frame
             on_progress(frame["progress"])
@@ -134,7 +172,12 @@ class WorkerProcess:
         code = self._process.wait(_REAP_S)
         by_signal = signal.Signals(-code).name if code < 0 else None
         found = f"its process was ended by {by_signal}" if by_signal else f"it exited with {code}"
-        self._death = Death(found=found, by_signal=by_signal, stderr=self._stderr.close())
+        self._death = Death(
+            found=found,
+            by_signal=by_signal,
+            stderr=self._stderr.close(),
+            for_memory=kills_for_memory() > self._kills_before,
+        )
         return self._death
 
     def _send(self, message: Mapping[str, Json]) -> None:
@@ -145,6 +188,17 @@ class WorkerProcess:
             raise TimeUp from error
         except OSError as error:
             raise ProcessDied from error
+
+    def _hear(self, until_us: int, silence_s: float | None) -> dict[str, Any]:
+        if silence_s is None:
+            return self._receive(until_us)
+        quiet_until_us = self._clock.elapsed_us() + round(silence_s * 1_000_000)
+        if quiet_until_us >= until_us:
+            return self._receive(until_us)
+        try:
+            return self._receive(quiet_until_us)
+        except TimeUp as error:
+            raise Silent from error
 
     def _receive(self, until_us: int) -> dict[str, Any]:
         size: int = HEADER.unpack(self._receive_exactly(HEADER.size, until_us))[0]

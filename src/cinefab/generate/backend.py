@@ -117,7 +117,8 @@ class ModelCard:
     `cost_us_per_megapixel` is the device time of one frame of 10^6 pixels, `cost_us_fixed` of
     one take's preparation: what estimates are made of before a model has a profile here. A model
     that somebody else bills may say what they ask, for estimates alone: in µUSD for each run, and
-    for each second that it shows; None where it is not known.
+    for each second that it shows; None where it is not known. `silence_s` is how long it may tell
+    nothing before its process is ended as hung; None leaves that to the studio.
     """
 
     name: str
@@ -135,6 +136,7 @@ class ModelCard:
     price_uusd_per_run: int | None = None
     price_uusd_per_second: int | None = None
     advised: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    silence_s: float | None = None
 
     @property
     def ref(self) -> str:

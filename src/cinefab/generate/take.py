@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Protocol
+
+import numpy as np
 
 from cinefab.core.brief import Quality, Size
 from cinefab.core.canonical import Json
@@ -379,7 +381,12 @@ def _checked(backend: ModelBackend, request: TakeRequest, run: Run) -> Iterator[
     count = 0
     # What is made in several goes can be continued in each of them.
     part = run.within(f"at{request.first_frame}-{request.frames}".replace("-", "_"))
-    for frame in backend.frames(request, part):
+    frames = backend.frames(request, part)
+    if not isinstance(frames, Iterable):
+        raise _mismatch(backend, f"{type(frames).__name__} for frames", "an iterator of frames")
+    for frame in frames:
+        if not isinstance(frame, np.ndarray):
+            raise _mismatch(backend, f"{type(frame).__name__} for a frame", f"{shape} and uint8")
         if frame.shape != shape or frame.dtype.name != "uint8":
             raise _mismatch(
                 backend, f"a frame of shape {frame.shape} and {frame.dtype}", f"{shape} and uint8"

@@ -139,6 +139,7 @@ async def _make(
         affinity=f"{order.job}:{shot.index}" if run is None else model.affinity,
         on_progress=tell,
         timeout_s=_LIMIT_FIXED_S + _LIMIT_PER_ESTIMATE * estimate_s,
+        silence_s=_silence_s(shop, model),
     )
     answer = await asked if run is None else await run.follow(asked)
     value: Any = answer.value
@@ -148,6 +149,13 @@ async def _make(
     if run is not None:
         await asyncio.to_thread(run.close)
     return output
+
+
+def _silence_s(shop: Workshop, model: Model) -> float | None:
+    """Return how long a model may tell nothing: its card's word, else the studio's for one that tells."""
+    if model.card.silence_s is not None:
+        return model.card.silence_s
+    return shop.containment.silence_s if "progress" in model.card.capabilities else None
 
 
 def _watched(

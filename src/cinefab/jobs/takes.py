@@ -95,6 +95,7 @@ async def ask_model(
     argument: Json,
     *,
     timeout_s: float,
+    silence_s: float | None = None,
     affinity: str | None = None,
     on_progress: Report | None = None,
 ) -> ComputeResult:
@@ -102,7 +103,12 @@ async def ask_model(
     try:
         compute = shop.compute_on(model_of(shop, order, shot).device_class)
         return await compute.run(
-            task, argument, affinity=affinity, on_progress=on_progress, timeout_s=timeout_s
+            task,
+            argument,
+            affinity=affinity,
+            on_progress=on_progress,
+            timeout_s=timeout_s,
+            silence_s=silence_s,
         )
     except BriefInvalid as error:
         raise in_the_brief(error, order, shot) from error

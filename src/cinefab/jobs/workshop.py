@@ -23,6 +23,7 @@ from cinefab.media.sandbox import Sandbox
 from cinefab.provenance.authority import Authority
 from cinefab.record.commit import Recorder
 from cinefab.review.thresholds import Thresholds
+from cinefab.schedule.containment import USUAL_CONTAINMENT, Containment
 from cinefab.schedule.slots import Slots
 from cinefab.store.blobs import Blobs
 from cinefab.store.file_digest import file_sha256
@@ -161,3 +162,4 @@ class Workshop:
     scratch: Path
     tell: Callable[[Progress], None]
     usual_quota: Quota = NO_QUOTA
+    containment: Containment = USUAL_CONTAINMENT

@@ -77,3 +77,18 @@ def limits(argument: Any, report: Report) -> Any:
     threads = len(list(Path("/proc/self/task").iterdir()))
     interrupt = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     return {"omp": os.environ.get("OMP_NUM_THREADS"), "threads": threads, "ignores": interrupt}
+
+
+def take_too_much(argument: int, report: Report) -> int:
+    return len(bytearray(argument))
+
+
+def overwrite_nothing(argument: Any, report: Report) -> None:
+    ctypes.string_at(0)  # a real read of an address that nobody has
+
+
+def tell_then_hang(argument: int, report: Report) -> None:
+    for i in range(argument):
+        report({"done": i})
+        time.sleep(0.05)
+    time.sleep(60)

@@ -14,7 +14,14 @@ from typing import Any
 
 import pytest
 
-from cinefab.core.errors import ReferenceRefused, Unavailable, WorkerLost
+from cinefab.core.errors import (
+    NativeCrash,
+    OutOfMemory,
+    ReferenceRefused,
+    StepHung,
+    Unavailable,
+    WorkerLost,
+)
 from cinefab.engine.compute import Compute
 from cinefab.engine.processes import LocalProcesses, choose_ticket
 from cinefab.engine.wire import Fault
@@ -130,6 +137,51 @@ def test_a_process_that_dies_fails_its_own_task_only_and_is_replaced(
     assert neighbour.value > 0
     assert isinstance(after[0], WorkerLost)
     assert after[1].value > 0
+
+
+def test_a_process_that_needs_more_than_its_share_says_so_and_is_replaced_by_a_clean_one(
+    pool: Any,
+) -> None:
+    compute = pool(memory_mb=1024)
+    before = asyncio.run(compute.run("pool_tasks:who", 0, timeout_s=20)).value
+
+    with pytest.raises(OutOfMemory, match="MemoryError") as caught:
+        asyncio.run(compute.run("pool_tasks:take_too_much", 4 << 30, timeout_s=20))
+
+    assert "smaller size" in caught.value.remedy
+    assert asyncio.run(compute.run("pool_tasks:who", 0, timeout_s=20)).value != before
+
+
+def test_native_code_that_crashes_is_told_from_a_process_that_was_ended(pool: Any) -> None:
+    compute = pool()
+
+    with pytest.raises(NativeCrash, match="SIGSEGV"):
+        asyncio.run(compute.run("pool_tasks:overwrite_nothing", None, timeout_s=20))
+    with pytest.raises(WorkerLost) as ended:
+        asyncio.run(compute.run("pool_tasks:die", "SIGKILL", timeout_s=20))
+
+    assert not isinstance(ended.value, NativeCrash)
+
+
+def test_a_task_that_falls_silent_is_ended_however_long_it_was_given(pool: Any) -> None:
+    heard: list[Any] = []
+    compute = pool()
+    asyncio.run(compute.run("pool_tasks:echo", None, timeout_s=20))
+
+    async def listen() -> None:
+        await compute.run(
+            "pool_tasks:tell_then_hang",
+            12,
+            on_progress=heard.append,
+            timeout_s=600,
+            silence_s=0.4,
+        )
+
+    with pytest.raises(StepHung, match=r"told nothing for 0\.4 s"):
+        asyncio.run(listen())
+
+    assert len(heard) == 12  # 0.6 s of news is no silence
+    assert asyncio.run(compute.run("pool_tasks:echo", "again", timeout_s=20)).value == "again"
 
 
 def test_a_process_that_leaves_says_with_which_code(pool: Any) -> None:

@@ -15,7 +15,7 @@ from cinefab.core.brief import Size
 from cinefab.core.canonical import Json, Sha256, digest_of, sha256_of
 from cinefab.core.clock import Clock, SystemClock
 from cinefab.core.effect import Stretch
-from cinefab.core.errors import BriefInvalid, CinefabError, ContractMismatch, Unavailable
+from cinefab.core.errors import BriefInvalid, CinefabError, ContractMismatch, OutOfMemory
 from cinefab.generate.backend import Limits
 from cinefab.generate.models.diffusers.adapters import Adapters
 from cinefab.generate.models.diffusers.calling import Shape, Wish, generator_seed, words
@@ -315,7 +315,7 @@ def _typed(error: Exception) -> Exception:
     said = str(error).strip().splitlines()
     found = f"{type(error).__name__}: {said[0][:300] if said else ''}"
     if isinstance(error, torch.OutOfMemoryError | MemoryError) or "alloc" in found.lower():
-        return Unavailable(
+        return OutOfMemory(
             attempted="run the model",
             found=f"its device has not enough memory ({found})",
             remedy='Set offload = "model", a smaller width and height, a shorter window, or '
