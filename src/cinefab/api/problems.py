@@ -37,6 +37,7 @@ STATUS: Final[Mapping[type[CinefabError], int]] = {
     errors.NothingToDecide: 409,
     errors.Cancelled: 409,
     errors.ContractMismatch: 502,
+    errors.FitsNowhere: 409,
     errors.StorageUnavailable: 503,
     errors.SandboxUnavailable: 503,
     errors.OutOfMemory: 503,

@@ -10,6 +10,7 @@ from typing import Any, Final
 from jsonschema.exceptions import ValidationError
 from jsonschema.validators import Draft202012Validator
 
+from cinefab.app.devices import StudioDevices
 from cinefab.app.plugins import find_plugins, load_plugin
 from cinefab.app.settings import (
     ModelTable,
@@ -18,9 +19,10 @@ from cinefab.app.settings import (
     environment_value,
 )
 from cinefab.core.canonical import Json
-from cinefab.core.errors import ContractMismatch
+from cinefab.core.errors import ContractMismatch, FitsNowhere
 from cinefab.generate.backend import ModelCard
 from cinefab.jobs.workshop import Model
+from cinefab.schedule.placement import Fleet, Placement, find_placement, require_fit
 
 _ENV: Final = "_env"
 
@@ -28,18 +30,21 @@ _ENV: Final = "_env"
 class Models(Mapping[str, Model]):
     """The models of this studio by name; each is made when it is asked for.
 
-    One that cannot be made, such as a table for a backend whose package is absent, is an error for
-    whoever wants it, and for nobody else.
+    One that cannot be made, such as a table for a backend whose package is absent, or that fits on
+    no device of the studio, is an error for whoever wants it, and for nobody else.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._tables = settings.models
         self._points = find_plugins("models")
+        self._devices = StudioDevices(settings)
         self._made: dict[str, Model] = {}
 
     def __getitem__(self, name: str) -> Model:
         if name not in self._made:
-            self._made[name] = self._make(name)
+            made = self._make(name)
+            self.place(made.card)
+            self._made[name] = made
         return self._made[name]
 
     def __contains__(self, name: object) -> bool:
@@ -64,6 +69,17 @@ class Models(Mapping[str, Model]):
         """
         table = self._tables.get(name)
         return None if table is None else _configured(name, table, self._backend(name, table))
+
+    def place(self, card: ModelCard) -> Placement:
+        """Return where a model of this card would run in the empty studio.
+
+        Raises `FitsNowhere`, which says of each device why it will not do.
+        """
+        classes = dict.fromkeys(need.device_class for need in card.devices)
+        wanted = tuple(each for name in classes for each in self._devices.of_class(name))
+        found = find_placement(card.devices, Fleet(devices=wanted))
+        # The others are looked for only to be named: asking a driver takes time.
+        return found or require_fit(card.ref, card.devices, self._devices.all)
 
     def _make(self, name: str) -> Model:
         table = self._tables.get(name)
@@ -110,7 +126,7 @@ def look_at(models: Models) -> Iterator[Model | Broken]:
     for name in sorted(models):
         try:
             yield models[name]
-        except (SettingsInvalid, ContractMismatch) as error:
+        except (SettingsInvalid, ContractMismatch, FitsNowhere) as error:
             yield Broken(name=name, found=error.found, remedy=error.remedy)
 
 

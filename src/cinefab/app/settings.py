@@ -106,6 +106,24 @@ class ContainmentSettings(BaseModel):
         return Containment(silence_s=self.silence_s)
 
 
+class DeviceTable(BaseModel):
+    """A device of this studio, or several that are alike."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    device_class: str = Field(
+        alias="class", min_length=1, description="What models and prices call its kind: cuda, say."
+    )
+    memory_gb: float | None = Field(
+        None, gt=0, description="Its memory in GiB; left out, it is not counted."
+    )
+    count: int = Field(1, ge=1, le=1024, description="How many of them there are.")
+    places: int = Field(1, ge=1, le=256, description="How many works each runs at once.")
+    index: int | None = Field(
+        None, ge=0, description="What its driver calls it, the first of several; else from 0 on."
+    )
+
+
 class ModelTable(BaseModel):
     """A model that is made of settings; what is beside `backend` is for the backend to understand."""
 
@@ -145,7 +163,7 @@ class Settings(BaseModel):
 
     places: Mapping[str, Annotated[int, Field(ge=0, le=256)]] = Field(
         {},
-        description="How many may run on a device class at once; cpu-core: workers, service: 8, others: 1.",
+        description="How many may run on a device class at once; cpu-core: workers, service: 8.",
     )
 
     review_thresholds: Annotated[Mapping[str, int], AfterValidator(_thresholds)] = Field(
@@ -164,6 +182,13 @@ class Settings(BaseModel):
     containment: Annotated[ContainmentSettings, BeforeValidator(_from_json)] = Field(
         default_factory=lambda: ContainmentSettings.model_validate({}),
         description="What is done about a run of a model that fails.",
+    )
+
+    devices: Annotated[
+        Mapping[Annotated[str, Field(pattern=_MODEL_NAME)], DeviceTable],
+        BeforeValidator(_from_json),
+    ] = Field(
+        {}, description="Devices by name; left out, this machine's processors and NVIDIA cards."
     )
 
     retention_days: Mapping[str, int] = Field(

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from typing import Final
 
+from cinefab.app.devices import StudioDevices
 from cinefab.app.on_demand import OnDemand, PoolsByClass
 from cinefab.app.settings import Settings
 from cinefab.core.errors import CinefabError
@@ -32,7 +33,7 @@ class Warmth:
 
         self._pool = pool(_CPU, settings.worker_count)
         self.compute = OnDemand(self._pool)
-        self.slots = Slots(settings.places_by_class, others=1)
+        self.slots = Slots(StudioDevices(settings).places, others=1)
         self._elsewhere = PoolsByClass(
             _CPU,
             self.compute,

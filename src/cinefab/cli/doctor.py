@@ -71,7 +71,7 @@ def doctor(*, db: str | None, blobs: str | None, as_json: bool) -> None:
 def _observe(settings: Settings) -> Iterator[Observation]:
     looks: tuple[Callable[[Settings], Observation], ...] = (
         _python, _libraries, _encoder, _fonts, _sandbox, _database, _blobs, _room, _authority,
-        _models, _prices, _durability, _speech,
+        _devices, _models, _prices, _durability, _speech,
     )  # fmt: skip
     for look in looks:
         try:
@@ -176,6 +176,18 @@ def _authority(settings: Settings) -> Observation:
         state=State.OK,
         found=f"development authority {made}, key {authority.signer.key_id[:16]}…: trusted here only",
     )
+
+
+def _devices(settings: Settings) -> Observation:
+    from cinefab.app.devices import StudioDevices  # noqa: PLC0415 - as above
+    from cinefab.core.device import as_size  # noqa: PLC0415 - as above
+
+    found = ", ".join(
+        f"{each.name} ({each.device_class}, {each.places} at once"
+        + (f", {as_size(each.memory_bytes)})" if each.memory_bytes is not None else ")")
+        for each in StudioDevices(settings).all
+    )
+    return Observation(name="devices", state=State.OK, found=found)
 
 
 def _models(settings: Settings) -> Observation:

@@ -64,6 +64,7 @@ def ls(*, backends: bool, as_json: bool) -> None:
 def check(*, name: str, settings: str, as_json: bool) -> None:
     """Hold the model NAME against every promise of the contract. Exits with 0 only if it keeps all.
 
+    One that fits on no device of this studio is not run at all.
     A model that somebody else runs is asked for real work, and may bill it.
     """
     from cinefab.app.models import Models  # noqa: PLC0415 - as above
@@ -81,6 +82,7 @@ def check(*, name: str, settings: str, as_json: bool) -> None:
     model = known.get(name)
     if model is None:
         raise click.UsageError(f"There is no model {name!r}. Known: {', '.join(known)}.")
+    placed = known.place(model.card)
     results: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="cinefab-check-") as folder:
         subject = Subject(
@@ -100,9 +102,18 @@ def check(*, name: str, settings: str, as_json: bool) -> None:
             if not as_json:
                 click.echo(f"{result['state']:<13} {promise}  {result.get('found', '')}".rstrip())
         described = describe(subject)
+    if not as_json:
+        click.echo(f"goes on       {', '.join(placed.devices)}: {placed.need}")
     is_kept = all(result["state"] != "BROKEN" for result in results)
     if as_json:
-        print_json({"keeps": is_kept, "card": described, "promises": results})
+        print_json(
+            {
+                "keeps": is_kept,
+                "card": described,
+                "goes_on": list(placed.devices),
+                "promises": results,
+            }
+        )
     raise SystemExit(Exit.DELIVERED if is_kept else Exit.FAULT)
 
 

@@ -142,6 +142,8 @@ def _says_what_it_is(subject: Subject) -> None:
             raise _broken(card, promise, f"its {name} is empty")
     if not card.devices or any(need.memory_mb < 1 for need in card.devices):
         raise _broken(card, promise, "it says of no device what memory it takes there")
+    if any(need.count < 1 or not need.device_class for need in card.devices) or card.load_us < 0:
+        raise _broken(card, promise, "it needs less than one device, or less than no time to load")
     if min(card.limits.width_max, card.limits.height_max, card.limits.frames_max) < 1:
         raise _broken(card, promise, "its limits allow nothing")
     if sum(each.share_bp for each in card.training_sets) not in (0, 10_000):
@@ -447,7 +449,7 @@ def describe(subject: Subject) -> Json:
         "model": card.ref,
         "task": card.task,
         "capabilities": sorted(card.capabilities),
-        "devices": [[need.device_class, need.memory_mb] for need in card.devices],
+        "devices": [[need.device_class, need.memory_mb, need.count] for need in card.devices],
         "digital_source_type": card.digital_source_type,
         "training_sets": [[each.name, each.share_bp, each.licence] for each in card.training_sets],
         "input_schema": json.loads(json.dumps(dict(card.input_schema), default=str)),

@@ -12,6 +12,7 @@
     ├── NothingToDecide         no person is asked, any more or at all, or not in this way
     ├── Cancelled               somebody asked for the work to stop
     ├── ContractMismatch        a plug-in does not keep what its contract promises
+    ├── FitsNowhere             a model needs what no device of this studio has
     ├── Unavailable             something the work needs is not there
     │   ├── StorageUnavailable  the database or the blobs cannot be reached, or are full
     │   ├── SandboxUnavailable  this machine cannot confine the decoding of untrusted media
@@ -26,6 +27,7 @@ Every error says what was attempted, what was found, and what to do.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -131,6 +133,22 @@ class Cancelled(CinefabError):
 
 class ContractMismatch(CinefabError):
     """A plug-in does not keep what its contract promises."""
+
+
+class FitsNowhere(CinefabError):
+    """A model needs what no device of the studio has; `misfits` says of each why it will not do."""
+
+    def __init__(self, *, model: str, wanted: str, misfits: Mapping[str, str]) -> None:
+        each = "; ".join(f"{name}: {why}" for name, why in misfits.items())
+        super().__init__(
+            attempted=f"find a device for {model}",
+            found=f"it needs {wanted}, and nothing here will do ({each or 'there is no device'})",
+            remedy="Declare the devices of this studio under [devices] in the settings, have the "
+            "model ask for less, or run it where there is such a device.",
+        )
+        self.model = model
+        self.wanted = wanted
+        self.misfits = dict(misfits)
 
 
 class Unavailable(CinefabError):

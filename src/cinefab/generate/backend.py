@@ -26,9 +26,27 @@ from numpy.typing import NDArray
 from cinefab.core import stage
 from cinefab.core.brief import Size
 from cinefab.core.canonical import Json
+from cinefab.core.device import DeviceNeed
 from cinefab.core.units import BasisPoints
 from cinefab.generate.run import ALONE, Run
 from cinefab.media.frames import Frame
+
+__all__ = [
+    "AUDIO_HZ",
+    "CAPABILITIES",
+    "SERVICE",
+    "SHOTS_OWN",
+    "TASKS",
+    "DeviceNeed",
+    "Limits",
+    "ModelBackend",
+    "ModelCard",
+    "Samples",
+    "SoundBackend",
+    "SoundRequest",
+    "TakeRequest",
+    "TrainingSet",
+]
 
 SHOTS_OWN: Final = frozenset({"caption", "prompt", "camera", "references"})
 """Fields of `TakeRequest.input` that are fields of a shot of the brief, too."""
@@ -82,14 +100,6 @@ class TrainingSet:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceNeed:
-    """A class of device a model runs on, and the memory it takes there."""
-
-    device_class: str
-    memory_mb: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """What a model can make at most in one run.
 
@@ -113,9 +123,13 @@ class ModelCard:
     `output_schema` describes what is given back. `task` is one of `TASKS`, `capabilities` are words
     of `CAPABILITIES`.
 
+    `devices` are the classes that it runs on, the preferred one first; a studio that has none of
+    them with the memory that it takes there refuses it (`FitsNowhere`).
+
     `digital_source_type` is the last part of an IPTC term, such as `algorithmicMedia`.
     `cost_us_per_megapixel` is the device time of one frame of 10^6 pixels, `cost_us_fixed` of
-    one take's preparation: what estimates are made of before a model has a profile here. A model
+    one take's preparation: what estimates are made of before a model has a profile here. `load_us`
+    is what `load` takes in a new process, as far as it can be said before it was seen here. A model
     that somebody else bills may say what they ask, for estimates alone: in µUSD for each run, and
     for each second that it shows; None where it is not known. `silence_s` is how long it may tell
     nothing before its process is ended as hung; None leaves that to the studio.
@@ -133,6 +147,7 @@ class ModelCard:
     digital_source_type: str
     cost_us_per_megapixel: int
     cost_us_fixed: int
+    load_us: int = 0
     price_uusd_per_run: int | None = None
     price_uusd_per_second: int | None = None
     advised: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

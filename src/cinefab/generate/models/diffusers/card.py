@@ -25,6 +25,8 @@ _PROCESS_MB: Final = 700
 _US_PER_GB: Final = 270_000  # a frame of a million pixels on one large card: Wan 14B at 480p
 _US_LEAST: Final = 20_000
 _CPU_SLOWER: Final = 100
+_LIBRARIES_US: Final = 8_000_000  # torch, diffusers and transformers in a new process
+_US_PER_GB_READ: Final = 1_000_000
 
 _VIDEO: Final = (
     "Wan",
@@ -90,6 +92,7 @@ def identify(name: str, configured: Configured) -> Identity:
         digital_source_type="trainedAlgorithmicMedia",
         cost_us_per_megapixel=_cost(configured, files, device),
         cost_us_fixed=2_000_000,
+        load_us=_LIBRARIES_US + files.size_bytes * _US_PER_GB_READ // (1 << 30),
     )
     return Identity(card=card, files=files, device=device, dtype=dtype, libraries=libraries)
 

@@ -24,4 +24,5 @@ CARD: Final = ModelCard(
     digital_source_type="algorithmicMedia",
     cost_us_per_megapixel=16_000,
     cost_us_fixed=150_000,
+    load_us=750_000,
 )
