@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -103,3 +104,19 @@ def test_a_read_sees_one_state_of_the_database_from_its_first_row_to_its_last(
         after = reading.execute(sa.select(sa.func.count()).select_from(outbox)).scalar_one()
 
     assert (before, after) == (0, 0)
+
+
+def test_postgresql_ends_a_session_that_stands_still_amid_a_transaction(postgres_url: str) -> None:
+    db = Database(f"{postgres_url}?options=-c%20idle_in_transaction_session_timeout%3D100")
+    cut = pytest.raises(StorageUnavailable)
+    with cut, db.write() as connection:
+        connection.exec_driver_sql("SELECT 1")
+        time.sleep(0.5)
+        connection.exec_driver_sql("SELECT 2")
+    db.close()
+    plain = Database(postgres_url)
+    with plain.read() as connection:
+        found = connection.exec_driver_sql("SHOW idle_in_transaction_session_timeout").scalar_one()
+    plain.close()
+
+    assert found == "1min"

@@ -26,6 +26,10 @@ from cinefab.store.durability import Durability
 
 _BEGIN: Final = "cinefab_begin"
 
+# A process that is stopped in the middle of a transaction must not hold its rows for ever. None of
+# ours computes for as long between two statements.
+_IDLE_IN_TRANSACTION_MS: Final = 60_000
+
 
 class Database:
     """Transactions on one database; safe to share between threads."""
@@ -121,13 +125,20 @@ def _engine(url: str, durability: Durability) -> sa.Engine:
         case "sqlite":
             return sqlite_engine(url, durability)
         case "postgresql":
-            return sa.create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": 10})
+            return sa.create_engine(url, pool_pre_ping=True, connect_args=_postgres_options(parsed))
         case other:
             raise StorageUnavailable(
                 attempted="open the database",
                 found=f"a {other} URL",
                 remedy="Cinefab runs on SQLite and PostgreSQL: give --db with one of those.",
             )
+
+
+def _postgres_options(url: sa.URL) -> dict[str, Any]:
+    # What the URL itself says of the server's options comes last, and holds.
+    ours = f"-c idle_in_transaction_session_timeout={_IDLE_IN_TRANSACTION_MS}"
+    theirs = str(url.query.get("options", ""))
+    return {"connect_timeout": 10, "options": f"{ours} {theirs}".strip()}
 
 
 def _unavailable(url: sa.URL, error: Any) -> StorageUnavailable:
