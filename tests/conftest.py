@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import time
 import urllib.request
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,16 +20,38 @@ import pytest
 
 _HOW_TO = "PostgreSQL is not installed: apt-get install postgresql (as root), then run again"
 _COUNT = itertools.count()
+_KINDS = ("sqlite", "postgres")
 
 
+@pytest.hookimpl(tryfirst=True)  # before `-m` looks for what is marked
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the long runs to `make test-long`, unless they were asked for by `-m`."""
+    """Leave the long runs to `make test-long`, unless they were asked for by `-m`.
+
+    A test that makes whole films runs on one kind of database in every run, and on the other kind
+    in the long runs; which, its name decides. The contracts are held on both in every run.
+    """
+    for item in items:
+        if _is_of_the_other_kind(item):
+            item.add_marker(pytest.mark.long)
     if config.option.markexpr:
         return
     skip = pytest.mark.skip(reason="a long run: make test-long")
     for item in items:
         if item.get_closest_marker("long"):
             item.add_marker(skip)
+
+
+def _is_of_the_other_kind(item: pytest.Item) -> bool:
+    kinds = getattr(getattr(item, "callspec", None), "params", {}).get("database_url")
+    folder = item.path.parent.name
+    if kinds is None or folder not in {"journeys", "faults"} or _wants_both(item):
+        return False
+    name = getattr(item, "originalname", item.name)
+    return bool(kinds != _KINDS[zlib.crc32(name.encode()) % 2])
+
+
+def _wants_both(item: pytest.Item) -> bool:
+    return item.get_closest_marker("both_databases") is not None
 
 
 @pytest.fixture(scope="session")
@@ -77,7 +100,7 @@ def postgres_url(postgres_server: str) -> Iterator[str]:
         admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=_KINDS)
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Give the URL of a fresh database, once of each kind."""
     if request.param == "sqlite":

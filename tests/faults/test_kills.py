@@ -74,10 +74,11 @@ def _killed(studio: Studio, brief: Path, *, after_news: int, delay_s: float) -> 
     return running
 
 
+@pytest.mark.both_databases
 def test_a_few_kills_leave_one_film_one_charge_a_stage_and_balanced_books(
     database_url: str, tmp_path: Path
 ) -> None:
-    run_kills(database_url, tmp_path, kills=5)
+    run_kills(database_url, tmp_path, kills=3)
 
 
 @pytest.mark.long

@@ -30,6 +30,8 @@ from cinefab.economics.tables import Kind, transfer
 from cinefab.store.database import Database
 from cinefab.store.schema import METADATA
 
+pytestmark = pytest.mark.both_databases
+
 TENANT = TenantId("ten_a")
 THREADS = 8
 PRICE_UUSD = 100

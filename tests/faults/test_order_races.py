@@ -27,6 +27,8 @@ from cinefab.record.books import check_books
 from cinefab.store.schema import log_leaf, outbox
 from cinefab.tenancy.quotas import Quota, set_quota
 
+pytestmark = pytest.mark.both_databases
+
 ORDERS = 50
 KEY = KeyId("cfk_1")
 

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import av
 import opentimelineio as otio
+import pytest
 from studio_runs import REPOSITORY, Studio
 
 
+@pytest.mark.both_databases
 def test_the_retail_spot_is_made_signed_and_costed(database_url: str, tmp_path: Path) -> None:
     studio = Studio(tmp_path, database_url)
     for name in ("retail-spot.yaml", "coffee.png"):
