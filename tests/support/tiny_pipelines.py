@@ -7,6 +7,7 @@ what is tested knows that it is small. Nothing is downloaded, and no weights are
 from __future__ import annotations
 
 import importlib.util
+import shutil
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,15 +23,18 @@ SEED: Final = 7
 _EXAMPLE: Final = Path(__file__).parents[2] / "examples" / "tiny_wan.py"
 
 
-def build_pipeline(name: str, folder: Path, *, scheduler: Any = None) -> Path:
-    """Write the pipeline `name` into `folder` (and its LoRA beside it); return the folder.
-
-    `scheduler` (a scheduler of diffusers) takes the place of its own.
-    """
+def build_pipeline(name: str, folder: Path) -> Path:
+    """Write the pipeline `name` into `folder` (and its LoRA beside it); return the folder."""
     with quietly():
         BUILDERS[name](folder)
-        if scheduler is not None:
-            _put_scheduler(folder, scheduler)
+    return folder
+
+
+def with_scheduler(built: Path, folder: Path, scheduler: Any) -> Path:
+    """Write the pipeline that lies in `built` into `folder`, with another scheduler; return it."""
+    shutil.copytree(built, folder)
+    with quietly():
+        _put_scheduler(folder, scheduler)
     return folder
 
 

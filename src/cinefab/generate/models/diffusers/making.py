@@ -192,7 +192,8 @@ class _Run:
         try:
             with watched(pipeline, generators, on_step=stepped, start=start) as watch:
                 output = pipeline(**call)
-                points.finish(number, watch)
+                if number < self._windows - 1:
+                    points.finish(number, watch)
         except Exception as error:
             raise _typed(error) from error
         finally:

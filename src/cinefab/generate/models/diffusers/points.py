@@ -18,6 +18,9 @@ _BEGUN: Final = "begun"
 _SHARE: Final = 100
 """A point is kept once the work since the last one is this many times what keeping it takes."""
 
+_FIRST_COST_US: Final = 10_000
+"""What the first point is taken to cost; a run of less than a second is better begun again."""
+
 
 class Points:
     """What one run can be gone on from.
@@ -45,7 +48,7 @@ class Points:
         self._current: tuple[int, Point] | None = None
         self._since = 0
         self._worked_from_us = clock.elapsed_us()
-        self._cost_us: int | None = None
+        self._cost_us = _FIRST_COST_US
         self._kept = 0
         self._lost_most = 0
 
@@ -91,7 +94,7 @@ class Points:
         self._kept += 1
 
     def finish(self, window: int, watch: Watch) -> None:
-        """Hear that a window is made: what is kept from now on holds what it gave."""
+        """Hear that a window is made and others follow: what is kept from now on holds what it gave."""
         if window in self._finished or self._why_not is not None:
             return
         point = watch.point()
@@ -112,7 +115,7 @@ class Points:
         if self._every:
             return self._since >= self._every
         worked_us = self._clock.elapsed_us() - self._worked_from_us
-        return self._cost_us is None or worked_us >= _SHARE * self._cost_us
+        return worked_us >= _SHARE * self._cost_us
 
     def _begin(self) -> None:
         """Leave a mark where nothing can be kept, so that whoever begins again can say so."""

@@ -6,7 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -39,6 +39,9 @@ KINDS: dict[str, dict[str, Any]] = {
     "flux": {"width": 16, "height": 16},
     "stable-audio": {},
 }
+EACH_TIME = frozenset({"wan", "sd-img2img", "stable-audio"})
+"""A film, a picture out of a picture, and a sound: the kinds that are tried in every run."""
+
 TASKS = {
     "wan": "text-to-video",
     "wan-i2v": "image-to-video",
@@ -61,7 +64,13 @@ def _frames(backend: Diffusers, request: Any = None, run: Run | None = None) -> 
     return np.stack([frame.copy() for frame in made])
 
 
-@pytest.mark.parametrize("kind", list(KINDS))
+def _kinds(names: Iterable[str], *, each_time: Container[str]) -> list[Any]:
+    return [
+        pytest.param(name, marks=() if name in each_time else pytest.mark.long) for name in names
+    ]
+
+
+@pytest.mark.parametrize("kind", _kinds(KINDS, each_time=EACH_TIME))
 def test_models_of_every_kind_keep_the_contract(model: Model, tmp_path: Path, kind: str) -> None:
     settings = {"model": str(model(kind.removesuffix("-img2img"))), **KINDS[kind]}
     subject = Subject(
@@ -245,16 +254,20 @@ def test_steps_and_guidance_change_what_is_seen(model: Model) -> None:
     assert len(set(seen)) == len(seen)
 
 
-def test_a_picture_is_shown_on_the_way_every_so_many_steps(model: Model, tmp_path: Path) -> None:
-    for kind in ("wan", "ltx", "cogvideox", "sd", "flux"):
-        told: list[Any] = []
-        backend = _backend(model(kind), **KINDS[kind], steps=4, preview_every=2)
+@pytest.mark.parametrize(
+    "kind", _kinds(("wan", "ltx", "cogvideox", "sd", "flux"), each_time={"wan", "flux"})
+)
+def test_a_picture_is_shown_on_the_way_every_so_many_steps(
+    model: Model, tmp_path: Path, kind: str
+) -> None:
+    told: list[Any] = []
+    backend = _backend(model(kind), **KINDS[kind], steps=4, preview_every=2)
 
-        _frames(backend, run=Run(folder=tmp_path / kind, tell=told.append))
+    _frames(backend, run=Run(folder=tmp_path, tell=told.append))
 
-        shown = [news["step"] for news in told if "preview" in news]
-        assert shown == [2, 4], kind
-        assert (tmp_path / kind / "preview.jpg").read_bytes()[:2] == b"\xff\xd8"
+    shown = [news["step"] for news in told if "preview" in news]
+    assert shown == [2, 4]
+    assert (tmp_path / "preview.jpg").read_bytes()[:2] == b"\xff\xd8"
 
 
 def test_requests_that_are_alike_are_made_in_one_call_and_the_lineage_says_with_which(
