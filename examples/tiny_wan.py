@@ -16,8 +16,11 @@ from pathlib import Path
 _ALPHABET = 260
 
 
-def build(folder: Path, seed: int = 7) -> None:
-    """Write a tiny WanPipeline into `folder`, and a LoRA beside it."""
+def build(folder: Path, seed: int = 7, *, transformer: dict[str, int] | None = None) -> None:
+    """Write a tiny WanPipeline into `folder`, and a LoRA beside it.
+
+    `transformer` has what its transformer is to have otherwise, such as `num_layers`.
+    """
     import torch
     from diffusers import (
         AutoencoderKLWan,
@@ -41,19 +44,17 @@ def build(folder: Path, seed: int = 7) -> None:
     text_encoder = UMT5EncoderModel(
         UMT5Config(vocab_size=_ALPHABET, d_model=32, d_kv=8, d_ff=37, num_layers=2, num_heads=4)
     )
-    transformer = WanTransformer3DModel(
+    shape = {"num_attention_heads": 2, "attention_head_dim": 12, "ffn_dim": 32, "num_layers": 2}
+    denoiser = WanTransformer3DModel(
         patch_size=(1, 2, 2),
-        num_attention_heads=2,
-        attention_head_dim=12,
         in_channels=16,
         out_channels=16,
         text_dim=32,
         freq_dim=256,
-        ffn_dim=32,
-        num_layers=2,
         cross_attn_norm=True,
         qk_norm="rms_norm_across_heads",
         rope_max_seq_len=32,
+        **(shape | (transformer or {})),
     )
     pipeline = WanPipeline(
         tokenizer=bytes_as_words(),
@@ -62,10 +63,10 @@ def build(folder: Path, seed: int = 7) -> None:
         scheduler=UniPCMultistepScheduler(
             prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0
         ),
-        transformer=transformer.eval(),
+        transformer=denoiser.eval(),
     )
     pipeline.save_pretrained(folder, safe_serialization=True)
-    write_lora(transformer, folder.with_name(f"{folder.name}-lora.safetensors"), seed + 1)
+    write_lora(denoiser, folder.with_name(f"{folder.name}-lora.safetensors"), seed + 1)
 
 
 def bytes_as_words():
