@@ -33,6 +33,9 @@ routes: Final = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 _HEARTBEAT_S: Final = 15.0
 _ID_MAX: Final = 2**63 - 1
 _PAGE: Final = 1000
+_FIRST_PICTURES: Final = frozenset({"preview", "preview:preview"})
+"""The stages that make one: the film's, and that of a preview before it."""
+
 _OVER: Final = frozenset(f"job.{status}" for status in ENDED)
 
 
@@ -128,7 +131,9 @@ def _event_text(event: ToldEvent) -> str:
 def _shown(event: ToldEvent) -> dict[str, Any]:
     body: Any = event.body
     said = {"data": body} if isinstance(body, dict) else {}
-    if isinstance(body, dict) and body.get("stage") == "preview":
+    if event.kind == "preview.ready":
+        return {**said, "preview_film": f"/v1/assets/{body['asset']}/content"}
+    if isinstance(body, dict) and body.get("stage") in _FIRST_PICTURES:
         return {**said, "preview": f"/v1/jobs/{event.subject}/preview"}
     return said
 

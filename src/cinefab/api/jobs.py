@@ -35,6 +35,7 @@ class JobLinks(BaseModel):
     events: str
     report: str
     preview: str | None
+    preview_film: str | None
     film: str | None
 
 
@@ -91,6 +92,9 @@ def job_document(service: Service, job: ListedJob) -> dict[str, Any]:
             "events": f"{here}/events",
             "report": f"{here}/report",
             "preview": None if job.first_preview_us is None else f"{here}/preview",
+            "preview_film": None
+            if job.preview_film is None
+            else f"/v1/assets/{job.preview_film}/content",
             "film": None if job.film is None else f"/v1/assets/{job.film}/content",
         },
     }

@@ -37,6 +37,8 @@ _RETENTION_DAYS: Final = {
     "rung": 30,
     "cut": 7,
     "preview": 7,
+    "preview_film": 30,
+    "start": 30,
     "resume": 7,
     "orphan": 7,
 }
@@ -189,6 +191,13 @@ class Settings(BaseModel):
         BeforeValidator(_from_json),
     ] = Field(
         {}, description="Devices by name; left out, this machine's processors and NVIDIA cards."
+    )
+
+    preview_model: str = Field(
+        "procedural",
+        min_length=1,
+        max_length=128,
+        description="The model of preview films (`preview_first`) whose brief names no other.",
     )
 
     retention_days: Mapping[str, int] = Field(

@@ -41,7 +41,7 @@ from cinefab.ingest.fetch import Fetcher
 from cinefab.jobs.cancelling import cancel_job, fail_job, failure_of
 from cinefab.jobs.caretaking import Caretaker, is_made_elsewhere
 from cinefab.jobs.delivering import write_report
-from cinefab.jobs.door import Opened, open_job
+from cinefab.jobs.door import Estimate, Opened, open_job
 from cinefab.jobs.film import WORKFLOW, register_film
 from cinefab.jobs.gating import decide, expire_overdue, find_waiting, waiting_items
 from cinefab.jobs.owners import workshop_of
@@ -151,6 +151,8 @@ class Studio:
         try:
             if opened.resumed:
                 self._say_resumed(opened)
+            if opened.estimate is not None and opened.estimate.preview_model is not None:
+                self._say_parts(brief.model, opened.estimate)
             return self._finish(opened.job, stop)
         except KeyboardInterrupt:
             if opened.resumed and is_made_elsewhere(self.shop, opened.job):
@@ -340,6 +342,16 @@ class Studio:
         if opened.out.parent != self.settings.out.absolute():
             self._say(f"its film was ordered into {opened.out} and is put there")
 
+    def _say_parts(self, model: str, estimate: Estimate) -> None:
+        preview, film = estimate.preview_uusd, estimate.film_uusd
+        if preview is None or film is None:
+            self._say(f"first a preview on {estimate.preview_model}, then the film on {model}")
+            return
+        self._say(
+            f"first a preview on {estimate.preview_model}, estimated at "
+            f"${preview / 1_000_000:.6f}, then the film on {model}, at ${film / 1_000_000:.6f}"
+        )
+
     def _lost(self, attempted: str) -> WorkerLost:
         """Stop working at once, as others do it now, and say why."""
         self._heartbeat.stop()
@@ -406,6 +418,7 @@ class Studio:
             encoder=encoder_version(),
             scratch=scratch,
             tell=tell,
+            preview_model=settings.preview_model,
             usual_quota=Quota(
                 jobs_in_flight=settings.quota_jobs_in_flight or None,
                 requests_per_minute=settings.quota_requests_per_minute or None,

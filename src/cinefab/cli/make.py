@@ -158,6 +158,19 @@ def show_report(report: Mapping[str, Any], *, as_json: bool) -> None:
         _summarise(report)
 
 
+def _preview_row(report: Mapping[str, Any]) -> dict[str, str]:
+    preview = report.get("preview_first")
+    if preview is None:
+        return {}
+    answer = preview["answer"]
+    said = "nobody was asked"
+    if answer is not None:
+        said = f"{answer['choice']} by {answer['principal']}"
+    return {
+        "Preview": f"{preview['film']} ({preview['model']}, {usd(preview['cost_uusd'])}, {said})"
+    }
+
+
 def _say(line: str) -> None:
     click.echo(f"cinefab: {line}", err=True)
 
@@ -168,6 +181,8 @@ def _summarise(report: Mapping[str, Any]) -> None:
         click.echo(
             f"cinefab: waits for a person until {asked['due']}: {asked['question']}", err=True
         )
+        if asked["asked_by"] == "preview":
+            click.echo(f"cinefab: the preview is {report['preview_first']['film']}", err=True)
         click.echo(
             "cinefab: see it with: cinefab review ls; then approve, reject or send-back", err=True
         )
@@ -187,6 +202,7 @@ def _summarise(report: Mapping[str, Any]) -> None:
         "Segments": f"{made} made, {reused} reused",
         "Cost": f"{usd(report['cost_uusd'])} "
         f"({usd(report['cost_per_delivered_minute_uusd'])} a delivered minute)",
+        **_preview_row(report),
         "Credentials": report["content_credentials"]["state"],
         "Paid": ", ".join(
             f"{share['party']} {share['share_bp'] / 100:g}%" for share in report["royalties"]

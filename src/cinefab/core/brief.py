@@ -231,6 +231,20 @@ class Refine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PreviewFirst:
+    """A preview film before the film itself: on which model, and whether a person must say yes.
+
+    Without a `model` the studio's own for previews makes it. `model_settings` are JSON text, for
+    that model. Who is asked has so long to answer, from the moment at which the job waits.
+    """
+
+    model: str | None = None
+    model_settings: str = "{}"
+    ask: bool = False
+    within_us: int = 86_400 * US_PER_S
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Brief:
     """Everything that was asked for; either `prompt` or `shots` says what to show.
 
@@ -265,3 +279,4 @@ class Brief:
     review: Review = Review()
     refine: Refine = Refine()
     model_settings: str = "{}"
+    preview_first: PreviewFirst | None = None

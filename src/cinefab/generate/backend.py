@@ -64,6 +64,7 @@ CAPABILITIES: Final[Mapping[str, str]] = {
     "lut": "grades by the brand's LUT",
     "font": "sets type in the brand's font",
     "clips": "shows videos, and draws nothing of its own",
+    "start-picture": "begins with the first of a shot's references, and keeps its composition",
 }
 """What a card may declare, and what each word promises; a word that is not here is refused."""
 
@@ -157,6 +158,11 @@ class ModelCard:
     def ref(self) -> str:
         """The exact thing that ran: `name@version`."""
         return f"{self.name}@{self.version}"
+
+    @property
+    def begins_with_picture(self) -> bool:
+        """Whether a shot begins with the first of its references: by its task, or as it declares."""
+        return self.task.startswith("image-to-") or "start-picture" in self.capabilities
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

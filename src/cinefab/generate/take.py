@@ -26,9 +26,10 @@ from cinefab.core.plan import Part
 from cinefab.generate.backend import SHOTS_OWN, ModelBackend, TakeRequest
 from cinefab.generate.run import Run
 from cinefab.generate.windows import Window, are_joined, overlap_add, windows_for
+from cinefab.media.decode import decode
 from cinefab.media.encode import encode, settings_for
 from cinefab.media.frames import Frame
-from cinefab.media.still import write_jpeg
+from cinefab.media.still import png_bytes, to_rgb, write_jpeg
 from cinefab.media.thumbnail import thumbnail
 from cinefab.store.file_digest import file_sha256
 
@@ -149,6 +150,33 @@ def make_still(argument: Mapping[str, Any], _report: Report) -> Json:
         "path": str(path),
         "digest": file_sha256(path),
         "size_bytes": path.stat().st_size,
+        "load_us": load_us,
+    }
+
+
+def make_start(argument: Mapping[str, Any], _report: Report) -> Json:
+    """Write the picture that a dearer model begins a shot with, as an RGB PNG at `path`.
+
+    `argument`: `take` and `frame` of it, or what is drawn anew: `entry`, `request`, `first_frame`.
+    """
+    path = Path(argument["path"])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    load_us = 0
+    frames: Iterator[Frame]
+    if "take" in argument:
+        number = argument["frame"]
+        frames = islice(decode(Path(argument["take"])), number, number + 1)
+    else:
+        backend, load_us = _backend(argument)
+        request = _request(argument["request"], first_frame=argument["first_frame"], frames=1)
+        frames = _checked(backend, request, Run())
+    (frame,) = frames
+    picture = to_rgb(frame)
+    path.write_bytes(png_bytes(picture))
+    return {
+        "size_bytes": path.stat().st_size,
+        "width": picture.shape[1],
+        "height": picture.shape[0],
         "load_us": load_us,
     }
 

@@ -20,6 +20,7 @@ from cinefab.core.brief import (
     Fit,
     Output,
     PartyShare,
+    PreviewFirst,
     Quality,
     Queue,
     Reference,
@@ -102,6 +103,8 @@ def brief_document(brief: Brief) -> dict[str, Json]:
         document["refine"] = {"attempts": brief.refine.attempts}
     if brief.model_settings != "{}":
         document["model_settings"] = brief.model_settings
+    if brief.preview_first is not None:
+        document["preview_first"] = asdict(brief.preview_first)
     return document
 
 
@@ -158,6 +161,9 @@ def brief_from_document(document: Json) -> Brief:
         review=_review(stored.get("review")),
         refine=Refine(**stored["refine"]) if "refine" in stored else Refine(),
         model_settings=stored.get("model_settings", "{}"),
+        preview_first=PreviewFirst(**stored["preview_first"])
+        if "preview_first" in stored
+        else None,
     )
 
 

@@ -46,6 +46,11 @@ from cinefab.ingest.brief_scalars import (
     TransitionSeconds,
 )
 from cinefab.ingest.brief_schema_base import Document, or_text
+from cinefab.ingest.brief_schema_preview import (
+    MODEL_PATTERN,
+    PreviewFirstDocument,
+    expand_preview_first,
+)
 from cinefab.ingest.brief_schema_review import RefineDocument, ReviewDocument, expand_review
 from cinefab.ingest.brief_schema_rights import RightsDocument
 from cinefab.ingest.brief_schema_sound import CaptionsDocument, SoundDocument
@@ -307,7 +312,7 @@ class BriefDocument(Document):
     """What is spoken, as files and on the picture; without it, as both files."""
     model: str = Field(
         default="procedural",
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*(@[A-Za-z0-9._+-]+)?$",
+        pattern=MODEL_PATTERN,
         max_length=128,
     )
     """The model that makes the takes, with @version to pin one."""
@@ -351,3 +356,7 @@ class BriefDocument(Document):
     """Who passes it: its checks alone, or a person after them."""
     refine: RefineDocument = Field(default_factory=RefineDocument)
     """How often a shot that a check refuses is made again, within the budget."""
+    preview_first: Annotated[PreviewFirstDocument | None, BeforeValidator(expand_preview_first)] = (
+        Field(default=None, examples=[True, {"ask": True, "within": "2h"}])
+    )
+    """Make a small film of the same composition on a cheap model first, then the film itself."""

@@ -11,6 +11,7 @@ from cinefab.core.brief import (
     Compare,
     Output,
     PartyShare,
+    PreviewFirst,
     Reference,
     Refine,
     Review,
@@ -25,6 +26,7 @@ from cinefab.core.units import BasisPoints, Uusd
 from cinefab.ingest.brief_names import LOGO_NAME, logos, named
 from cinefab.ingest.brief_scalars import deadline_us
 from cinefab.ingest.brief_schema import BriefDocument, ClipDocument
+from cinefab.ingest.brief_schema_preview import PreviewFirstDocument
 from cinefab.ingest.brief_schema_review import CompareDocument
 from cinefab.ingest.brief_schema_sound import MusicDocument
 
@@ -88,6 +90,18 @@ def brief_of(written: BriefDocument, *, now_us: int) -> Brief:
         ),
         refine=Refine(attempts=written.refine.attempts),
         model_settings=written.model_settings,
+        preview_first=_preview_first(written.preview_first),
+    )
+
+
+def _preview_first(written: PreviewFirstDocument | None) -> PreviewFirst | None:
+    if written is None:
+        return None
+    return PreviewFirst(
+        model=written.model,
+        model_settings=written.model_settings,
+        ask=written.ask,
+        within_us=written.within_us,
     )
 
 

@@ -32,10 +32,12 @@ from cinefab.jobs.workshop import Workshop
 from cinefab.provenance.assets import Asset
 from cinefab.provenance.claims import Action, FilmClaims, Ingredient, Software
 from cinefab.provenance.credential_rows import Credential, CredentialState, record_credential
-from cinefab.provenance.credentials import sign_film
+from cinefab.provenance.credentials import SignedFilm, sign_film
 from cinefab.record.commit import NewAsset
+from cinefab.store.facts import OutboxEvent, record_event
 
 FILM: Final = "film.mp4"
+PREVIEW_FILM: Final = "preview.mp4"
 REPORT: Final = "report.json"
 REPORT_PAGE: Final = "report.html"
 TIMELINE: Final = "timeline.otio"
@@ -56,6 +58,25 @@ async def deliver(
         "digest": facts["digest"],
         "captions": facts.get("captions", {}),
     }
+
+
+async def show_preview(
+    shop: Workshop, order: Order, plan: Plan, cut: Json, references: Sequence[Json]
+) -> Json:
+    """Sign the cut of a preview as a preview, and put it where the film will be; it is no release."""
+
+    async def body() -> StageOutput:
+        return await asyncio.to_thread(_sign_preview, shop, order, plan, cut, references)
+
+    committed = await run_stage(shop, order, "deliver", body)
+    facts: Any = committed.facts
+
+    def put() -> Json:
+        film = shop.blobs.local_path(Sha256(facts["digest"]))
+        return dict(shop.target.publish(str(order.out), {PREVIEW_FILM: film}))
+
+    await asyncio.to_thread(put)
+    return {"asset": committed.assets[0], "digest": facts["digest"]}
 
 
 async def publish(
@@ -114,30 +135,8 @@ def _sign(
     shop: Workshop, order: Order, plan: Plan, cut: Json, references: Sequence[Json]
 ) -> StageOutput:
     facts: Any = cut
-    path = shop.scratch / order.job / FILM
-    path.parent.mkdir(parents=True, exist_ok=True)
-    signed = sign_film(
-        shop.blobs.local_path(Sha256(facts["digest"])),
-        path,
-        claims=_claims(shop, order, plan, references),
-        signer=shop.authority.signer,
-        anchors_pem=shop.authority.trust_anchors_pem,
-    )
-    digest = shop.blobs.put_file(path)
-    path.unlink()
-    assert digest == signed.sha256, "what was signed is what is kept"
-    content = Content(
-        digest=digest,
-        kind="film",
-        media_type="video/mp4",
-        size_bytes=signed.size_bytes,
-        facts={"frames": plan.frames, "credentials": signed.label},
-    )
-    lineage = Lineage(
-        made_by=f"cinefab@{cinefab.__version__}",
-        sources=edges_by_weight([(AssetId(facts["asset"]), Relation.PARENT_OF, 1)]),
-        digital_source_type=film_source_type(shop, order, plan),
-    )
+    film, signed = _signed(shop, order, plan, cut, references, kind="film")
+    digest = film.content.digest
 
     def also(connection: sa.Connection, made: tuple[Asset, ...]) -> None:
         release = Release(
@@ -148,17 +147,11 @@ def _sign(
             fps=plan.fps,
         )
         record_release(connection, release, tenant=shop.tenant, now_us=shop.recorder.clock.now_us())
-        embedded = Credential(
-            state=CredentialState.SIGNED,
-            label=signed.label,
-            issuer=signed.issuer,
-            body={"sha256": digest},
-        )
-        record_credential(connection, made[0], embedded)
+        record_credential(connection, made[0], _embedded(signed))
 
     captions = _captions(shop, order, plan, AssetId(facts["asset"]))
     return StageOutput(
-        assets=(NewAsset(content=content, lineage=lineage), *captions.values()),
+        assets=(film, *captions.values()),
         facts={
             "digest": digest,
             "label": signed.label,
@@ -172,6 +165,78 @@ def _sign(
             ),
         },
         also=also,
+    )
+
+
+def _sign_preview(
+    shop: Workshop, order: Order, plan: Plan, cut: Json, references: Sequence[Json]
+) -> StageOutput:
+    film, signed = _signed(shop, order, plan, cut, references, kind="preview_film")
+    digest = film.content.digest
+
+    def also(connection: sa.Connection, made: tuple[Asset, ...]) -> None:
+        record_credential(connection, made[0], _embedded(signed))
+        said: Json = {
+            "asset": made[0].public_id,
+            "sha256": digest,
+            "model": plan.model,
+            "frames": plan.frames,
+            "size": str(plan.size),
+        }
+        event = OutboxEvent(kind="preview.ready", subject=order.job, body=said)
+        now_us = shop.recorder.clock.now_us()
+        record_event(connection, event, tenant=shop.tenant, now_us=now_us)
+
+    return StageOutput(
+        assets=(film,),
+        facts={"digest": digest, "label": signed.label, "issuer": signed.issuer},
+        also=also,
+    )
+
+
+def _signed(
+    shop: Workshop,
+    order: Order,
+    plan: Plan,
+    cut: Json,
+    references: Sequence[Json],
+    *,
+    kind: str,
+) -> tuple[NewAsset, SignedFilm]:
+    facts: Any = cut
+    path = shop.scratch / order.job / f"{kind}.mp4"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    signed = sign_film(
+        shop.blobs.local_path(Sha256(facts["digest"])),
+        path,
+        claims=_claims(shop, order, plan, references),
+        signer=shop.authority.signer,
+        anchors_pem=shop.authority.trust_anchors_pem,
+    )
+    digest = shop.blobs.put_file(path)
+    path.unlink()
+    assert digest == signed.sha256, "what was signed is what is kept"
+    content = Content(
+        digest=digest,
+        kind=kind,
+        media_type="video/mp4",
+        size_bytes=signed.size_bytes,
+        facts={"frames": plan.frames, "credentials": signed.label},
+    )
+    lineage = Lineage(
+        made_by=f"cinefab@{cinefab.__version__}",
+        sources=edges_by_weight([(AssetId(facts["asset"]), Relation.PARENT_OF, 1)]),
+        digital_source_type=film_source_type(shop, order, plan),
+    )
+    return NewAsset(content=content, lineage=lineage), signed
+
+
+def _embedded(signed: SignedFilm) -> Credential:
+    return Credential(
+        state=CredentialState.SIGNED,
+        label=signed.label,
+        issuer=signed.issuer,
+        body={"sha256": signed.sha256},
     )
 
 
@@ -233,7 +298,7 @@ def _claims(shop: Workshop, order: Order, plan: Plan, references: Sequence[Json]
         keys = [segment.key for shot in plan.shots for segment in shot.segments]
         ingredients += ingredients_of(shop, keys)
     return FilmClaims(
-        title=plan.title,
+        title=plan.title if order.film is None else f"{plan.title} (preview)",
         made_by=Software(name=model, version=version),
         digital_source_type=film_source_type(shop, order, plan),
         agent=Software(name="Cinefab", version=cinefab.__version__),

@@ -28,6 +28,7 @@ from cinefab.economics.journal import take_gate
 from cinefab.economics.ledger import reserve
 from cinefab.generate.backend import ModelCard
 from cinefab.generate.plan import CLIPS, estimate_uusd, make_plan
+from cinefab.generate.preview_film import preview_brief, starts_wanted, with_starts
 from cinefab.generate.storyboard import expand
 from cinefab.ingest.brief import (
     WrittenBrief,
@@ -63,11 +64,38 @@ class Opened:
     """A job at the door; `resumed` says that an unfinished one was found for the same brief.
 
     `out` is the job's own folder: of one that was found, where the film was ordered first.
+    `estimate` is what a new one may cost.
     """
 
     job: JobId
     resumed: bool
     out: Path
+    estimate: Estimate | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """What a job may cost, in parts; None where a device has no price.
+
+    `preview_uusd` is the part of a preview film, on `preview_model`, that is made first.
+    """
+
+    film_uusd: Uusd | None
+    preview_model: str | None = None
+    preview_uusd: Uusd | None = None
+
+    @property
+    def whole_uusd(self) -> Uusd | None:
+        """All of it."""
+        if self.preview_model is None:
+            return self.film_uusd
+        if self.film_uusd is None or self.preview_uusd is None:
+            return None
+        return Uusd(self.preview_uusd + self.film_uusd)
+
+    def as_dict(self) -> dict[str, Json]:
+        """Return it as events and reports tell it."""
+        return {"preview_uusd": self.preview_uusd, "film_uusd": self.film_uusd}
 
 
 def open_job(
@@ -91,6 +119,7 @@ def open_job(
     `IdempotencyKeyReused` or
     `StorageUnavailable`; none of them leaves a job, a reservation or an asset behind.
     """
+    brief = with_preview_model(shop, brief)
     model = find_model(shop, brief)
     _check_places(shop, brief)
     if written is not None:
@@ -100,10 +129,11 @@ def open_job(
         from cinefab.jobs.speaking import check_lines  # noqa: PLC0415 - most films say nothing
 
         check_lines(shop, wanted)
-    amount = _amount_to_reserve(shop, wanted, model)
+    estimate = estimate_order(shop, wanted)
+    amount = _amount_to_reserve(wanted, model, estimate)
     # A deadline such as "10m" is another moment each time; it belongs to the job, not the brief.
     portable = replace(_with_files_as_blobs(shop, wanted, base), deadline_us=None)
-    check_files(shop, portable, draws=model.card.capabilities)
+    _check_files(shop, portable)
     check_clips(shop, portable)
     document = canonical_json(brief_document(portable)).decode()
     digest = sha256_of(document.encode())
@@ -132,6 +162,7 @@ def open_job(
             "brief": digest,
             "title": wanted.title,
             "reserved_uusd": amount,
+            **({} if estimate.preview_model is None else {"estimate": estimate.as_dict()}),
             **(
                 {}
                 if written is None or written.template is None
@@ -142,7 +173,7 @@ def open_job(
         event = OutboxEvent(kind="job.created", subject=job, body=said)
         record_leaf(connection, leaf, tenant=shop.tenant, now_us=now_us)
         record_event(connection, event, tenant=shop.tenant, now_us=now_us)
-    return Opened(job=job, resumed=False, out=out.absolute() / job)
+    return Opened(job=job, resumed=False, out=out.absolute() / job, estimate=estimate)
 
 
 def revise_brief(
@@ -178,7 +209,8 @@ def revise_brief(
             brief_document(expand(after.brief)),
         )
         revised = _with_files_as_blobs(shop, brief_from_document(merged), folder)
-        revised, written = replace(revised, deadline_us=None), after.text
+        revised = with_preview_model(shop, replace(revised, deadline_us=None))
+        written = after.text
     for index in reseed:
         if index >= len(revised.shots):
             raise BriefInvalid(
@@ -192,7 +224,7 @@ def revise_brief(
         for i, shot in enumerate(revised.shots)
     )
     revised = replace(revised, shots=shots)
-    check_files(shop, revised, draws=find_model(shop, revised).card.capabilities)
+    _check_files(shop, revised)
     check_clips(shop, revised)
     return revised, written
 
@@ -230,6 +262,13 @@ def _check_checks(shop: Workshop, wanted: Sequence[str]) -> None:
             found=f"the check {missing[0]!r} is not installed",
             remedy="Install its plug-in: the template lets nothing pass without it.",
         )
+
+
+def _check_files(shop: Workshop, brief: Brief) -> None:
+    # A preview's model may leave to effects what the film's draws itself.
+    drawn = [brief] if brief.preview_first is None else [brief, preview_brief(brief)]
+    for each in drawn:
+        check_files(shop, each, draws=find_model(shop, each).card.capabilities)
 
 
 def _check_places(shop: Workshop, brief: Brief) -> None:
@@ -271,6 +310,14 @@ def find_model(shop: Workshop, brief: Brief) -> Model:
     return model
 
 
+def with_preview_model(shop: Workshop, brief: Brief) -> Brief:
+    """Return `brief` with the model of its preview named, if it wants one: what is kept says which."""
+    first = brief.preview_first
+    if first is None or first.model is not None:
+        return brief
+    return replace(brief, preview_first=replace(first, model=shop.preview_model))
+
+
 def clips_card(shop: Workshop) -> ModelCard | None:
     """Return the card of the model that shows clips, if one is installed."""
     cards = (shop.models[name].card for name in shop.models)
@@ -282,21 +329,75 @@ def versions_of(shop: Workshop, model: Model) -> Versions:
     return Versions(model=model.card.ref, machine=shop.machine, encoder=shop.encoder, contract=1)
 
 
-def estimate_changes(shop: Workshop, kept: Brief, revised: Brief) -> Uusd | None:
+def estimate_order(shop: Workshop, brief: Brief) -> Estimate:
+    """Return what a job may cost, its preview apart; raise `BriefInvalid` for what cannot be made.
+
+    A brief that wants a preview names its model (`with_preview_model`).
+    """
+    model = find_model(shop, brief)
+    film_uusd = estimate_whole(shop, _rough_plan(shop, _film(brief, model.card), model), model)
+    if brief.preview_first is None:
+        return Estimate(film_uusd=film_uusd)
+    plan, made_by = _rough_preview(shop, brief)
+    return Estimate(
+        film_uusd=film_uusd,
+        preview_model=made_by.card.ref,
+        preview_uusd=estimate_whole(shop, plan, made_by),
+    )
+
+
+def estimate_changes(
+    shop: Workshop, kept: Brief, revised: Brief, *, is_film_made: bool
+) -> Uusd | None:
     """Return what the takes are estimated at that a revised brief needs and the kept one did not.
 
-    None where the device has no price.
+    None where the device has no price. `is_film_made` says that there was more than a preview.
     """
-    before = _rough_plan(shop, kept, find_model(shop, kept))
-    made = {segment.key for shot in before.shots for segment in shot.segments}
-    after = _rough_plan(shop, revised, find_model(shop, revised))
+    before = _rough_plans(shop, kept)
+    plans = before if is_film_made else before[:-1]
+    made = {each.key for plan in plans for shot in plan.shots for each in shot.segments}
     prices = [
         segment.estimate_uusd
-        for shot in after.shots
+        for plan in _rough_plans(shop, revised)
+        for shot in plan.shots
         for segment in shot.segments
         if segment.key not in made
     ]
     return None if None in prices else Uusd(sum(each or 0 for each in prices))
+
+
+def _rough_plans(shop: Workshop, brief: Brief) -> list[Plan]:
+    """Return what a brief is planned as: its preview, if it wants one, and the film."""
+    model = find_model(shop, brief)
+    film = _rough_plan(shop, _film(brief, model.card), model)
+    if brief.preview_first is None:
+        return [film]
+    return [_rough_preview(shop, brief)[0], film]
+
+
+def _film(brief: Brief, card: ModelCard) -> Brief:
+    """Return the brief of the film itself, with pictures that its preview will bring."""
+    if brief.preview_first is None:
+        return brief
+    return with_starts(brief, card, starts_wanted(brief, card))
+
+
+def _rough_preview(shop: Workshop, brief: Brief) -> tuple[Plan, Model]:
+    wanted = preview_brief(brief)
+    try:
+        model = find_model(shop, wanted)
+        return _rough_plan(shop, wanted, model), model
+    except BriefInvalid as error:
+        is_name = error.field == "model"
+        found = error.found.removeprefix(f"{error.field}: ")
+        raise BriefInvalid(
+            attempted="plan the preview",
+            field="preview_first.model" if is_name else "preview_first",
+            found=found if is_name else f"{wanted.model} cannot make it: {error.field}: {found}",
+            remedy=error.remedy
+            if is_name
+            else "Name another model in preview_first.model, or mend that field.",
+        ) from error
 
 
 def _rough_plan(shop: Workshop, brief: Brief, model: Model) -> Plan:
@@ -326,26 +427,35 @@ def estimate_whole(shop: Workshop, plan: Plan, model: Model) -> Uusd | None:
     return None if others is None else estimate_uusd(plan, others_nusd_per_s=others)
 
 
-def _amount_to_reserve(shop: Workshop, brief: Brief, model: Model) -> Uusd | None:
-    estimate = estimate_whole(shop, _rough_plan(shop, brief, model), model)
-    if estimate is None and brief.budget_uusd is not None:
+def _amount_to_reserve(brief: Brief, model: Model, estimate: Estimate) -> Uusd | None:
+    whole = estimate.whole_uusd
+    if whole is None and brief.budget_uusd is not None:
         device = model.device_class
         raise BudgetTooSmall(
             attempted=f"make {brief.title!r} within ${brief.budget_uusd / 1_000_000:.6f}",
             found=f"no price is set for the device class {device!r}, so its cost is unknown",
             remedy=f"Set prices.{device} in the settings, or leave the budget out.",
         )
-    if estimate is None:
+    if whole is None:
         return None
     if brief.budget_uusd is None:
-        return Uusd(estimate * _HEADROOM)
-    if estimate > brief.budget_uusd:
+        return Uusd(whole * _HEADROOM)
+    if whole > brief.budget_uusd:
         raise BudgetTooSmall(
             attempted=f"make {brief.title!r} within ${brief.budget_uusd / 1_000_000:.6f}",
-            found=f"an estimate of ${estimate / 1_000_000:.6f}",
+            found=f"an estimate of ${whole / 1_000_000:.6f}{_in_parts(brief, estimate)}",
             remedy="Raise the budget, or ask for fewer seconds, a smaller size or a preview.",
         )
     return brief.budget_uusd
+
+
+def _in_parts(brief: Brief, estimate: Estimate) -> str:
+    if estimate.preview_uusd is None or estimate.film_uusd is None:
+        return ""
+    return (
+        f": ${estimate.preview_uusd / 1_000_000:.6f} for the preview on {estimate.preview_model} "
+        f"and ${estimate.film_uusd / 1_000_000:.6f} for the film on {brief.model}"
+    )
 
 
 def _check_quota(connection: sa.Connection, shop: Workshop) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, TypeVar
 
 from cinefab.core.canonical import Json
@@ -102,17 +103,90 @@ async def _walk(shop: Workshop, order: Order) -> bool:
             for reference in order.brief.references
         )
     )
+    if order.brief.preview_first is not None:
+        shown = await _preview_film(shop, order, references, spoken)
+        if shown is None:
+            return False
+        order, references = shown
+    made = await _cut(shop, order, references, spoken)
+    plan, cut, pieces = made.plan, made.cut, made.pieces
+    if not await _stage("gate", lambda: gating.may_leave(shop, order, plan, cut, made.verdict)):
+        return False
+    released = await _stage(
+        "deliver", lambda: delivering.deliver(shop, order, plan, cut, references)
+    )
+    packaged = await _package(shop, order, plan, pieces, released, made.planned)
+    await _stage(
+        "publish", lambda: delivering.publish(shop, order, released, made.planned, packaged)
+    )
+    await asyncio.gather(
+        *(_publish(shop, order, number, packaged) for number in range(len(order.brief.deliver)))
+    )
+    return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Cut:
+    """A cut that was reviewed, with its plan and pieces."""
+
+    plan: Plan
+    planned: Json
+    pieces: Mapping[str, Any]
+    cut: Json
+    verdict: Json
+
+
+async def _preview_film(
+    shop: Workshop, order: Order, references: list[Json], spoken: list[Json]
+) -> tuple[Order, list[Json]] | None:
+    """Make the preview, show it and, if it is to be asked about, wait: None until there is a yes.
+
+    Return what the film itself is made from: with what the preview gives its model to begin with.
+    """
+    from cinefab.jobs import starting  # noqa: PLC0415 - most films have no preview
+
+    small = starting.preview_order(order)
+    made = await _cut(shop, small, references, spoken)
+    await _stage(
+        small.named("deliver"),
+        lambda: delivering.show_preview(shop, small, made.plan, made.cut, references),
+    )
+    asked = await _stage(
+        small.named("gate"),
+        lambda: gating.may_leave(shop, small, made.plan, made.cut, made.verdict),
+    )
+    if not asked:
+        return None
+    starts = await asyncio.gather(
+        *(
+            _stage(
+                f"start:{index}",
+                _bound(starting.take_start, shop, small, made.plan, index, made.pieces, references),
+            )
+            for index in starting.shots_to_start(shop, order)
+        )
+    )
+    return starting.with_pictures(shop, order, starts), [*references, *starts]
+
+
+async def _cut(shop: Workshop, order: Order, references: list[Json], spoken: list[Json]) -> _Cut:
     # Before transcripts: a clip that its video turns out not to have is charged for ingest alone.
-    planned = await _stage("plan", lambda: planning.plan(shop, order, references, spoken))
-    await _transcripts(shop, order, references)
+    planned = await _stage(
+        order.named("plan"), lambda: planning.plan(shop, order, references, spoken)
+    )
+    if order.brief.preview_first is None:
+        await _transcripts(shop, order, references)
     plan = await _read(planning.load_plan, shop, planned)
-    kept = await _stage("find", lambda: generating.find_kept(shop, plan))
+    kept = await _stage(order.named("find"), lambda: generating.find_kept(shop, plan))
 
     # Alone, because it takes a tenth of a second and somebody waits for it: beside the takes it
     # would wait for a place until the first of them is done.
     # A model that makes shots whole shows its first picture while it makes them.
     if generating.has_quick_look(shop, order, plan):
-        await _stage("preview", lambda: generating.preview(shop, order, plan, references, kept))
+        await _stage(
+            order.named("preview"),
+            lambda: generating.preview(shop, order, plan, references, kept),
+        )
     sound, (plan, planned, pieces) = await asyncio.gather(
         _sound(shop, order, plan, spoken),
         _takes(shop, order, plan, planned, references, spoken, kept),
@@ -120,7 +194,7 @@ async def _walk(shop: Workshop, order: Order) -> bool:
 
     async def _transition(transition: PlannedTransition) -> Json:
         return await step(
-            f"transition:{transition.into}",
+            order.named(f"transition:{transition.into}"),
             lambda: assembling.make(shop, order, plan, transition, pieces),
             attempts_max=_RENDER_ATTEMPTS,
         )
@@ -128,21 +202,14 @@ async def _walk(shop: Workshop, order: Order) -> bool:
     blends = [each for each in plan.transitions if each.key not in pieces]
     joined = await asyncio.gather(*(_transition(each) for each in blends))
     pieces = generating.all_segments(pieces, joined)
-    cut = await _stage("assemble", lambda: assembling.assemble(shop, order, plan, pieces, sound))
+    cut = await _stage(
+        order.named("assemble"), lambda: assembling.assemble(shop, order, plan, pieces, sound)
+    )
     verdict = await _stage(
-        "review", lambda: reviewing.review(shop, order, plan, cut, pieces, references)
+        order.named("review"),
+        lambda: reviewing.review(shop, order, plan, cut, pieces, references),
     )
-    if not await _stage("gate", lambda: gating.may_leave(shop, order, plan, cut, verdict)):
-        return False
-    released = await _stage(
-        "deliver", lambda: delivering.deliver(shop, order, plan, cut, references)
-    )
-    packaged = await _package(shop, order, plan, pieces, released, planned)
-    await _stage("publish", lambda: delivering.publish(shop, order, released, planned, packaged))
-    await asyncio.gather(
-        *(_publish(shop, order, number, packaged) for number in range(len(order.brief.deliver)))
-    )
-    return True
+    return _Cut(plan=plan, planned=planned, pieces=pieces, cut=cut, verdict=verdict)
 
 
 async def _transcripts(shop: Workshop, order: Order, references: Sequence[Json]) -> None:
@@ -159,7 +226,7 @@ async def _transcripts(shop: Workshop, order: Order, references: Sequence[Json])
     await asyncio.gather(
         *(
             _stage(
-                f"transcribe:{reference.name}",
+                order.named(f"transcribe:{reference.name}"),
                 _bound(transcribing.transcribe, shop, order, reference, kept),
             )
             for reference, kept in heard
@@ -197,7 +264,7 @@ async def _sound(shop: Workshop, order: Order, plan: Plan, spoken: list[Json]) -
     from cinefab.jobs import sounding  # noqa: PLC0415 - see above
 
     return await step(
-        "sound",
+        order.named("sound"),
         lambda: sounding.make_sound(shop, order, plan, spoken),
         attempts_max=_RENDER_ATTEMPTS,
     )
@@ -225,7 +292,7 @@ async def _takes(
         if not refused:
             break
         again: Any = await _stage(
-            f"refine:{attempt}",
+            order.named(f"refine:{attempt}"),
             _bound(
                 refining.refine,
                 shop,
@@ -243,7 +310,9 @@ async def _takes(
             break
         planned = again
         plan = await _read(planning.load_plan, shop, planned)
-        found = await _stage(f"find:{attempt}", _bound(generating.find_kept, shop, plan))
+        found = await _stage(
+            order.named(f"find:{attempt}"), _bound(generating.find_kept, shop, plan)
+        )
         pieces = generating.all_segments(pieces, [found])
         made = await _attempt(shop, order, plan, references, pieces, attempt=attempt)
         pieces = generating.all_segments(pieces, [each["pieces"] for each in made.values()])
@@ -261,7 +330,9 @@ async def _attempt(
 ) -> dict[int, Any]:
     async def _shot(shot: PlannedShot) -> Json:
         return await step(
-            f"generate:{shot.index}:{attempt}" if attempt else f"generate:{shot.index}",
+            order.named(
+                f"generate:{shot.index}:{attempt}" if attempt else f"generate:{shot.index}"
+            ),
             lambda: generating.generate(shop, order, plan, shot, references, kept, attempt=attempt),
             attempts_max=_RENDER_ATTEMPTS,
         )

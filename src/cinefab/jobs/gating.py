@@ -13,12 +13,14 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from cinefab.core.brief import Brief
 from cinefab.core.canonical import Json, Sha256
 from cinefab.core.clock import iso_utc
 from cinefab.core.errors import Cancelled, NothingToDecide
 from cinefab.core.ids import AssetId, JobId, PrincipalId
 from cinefab.core.plan import Plan
 from cinefab.core.stage import Content, Lineage, Relation
+from cinefab.jobs.door import estimate_order
 from cinefab.jobs.pieces import edges_by_weight
 from cinefab.jobs.report import verdict_from_document
 from cinefab.jobs.stages import Order, StageOutput, run_stage
@@ -26,7 +28,14 @@ from cinefab.jobs.status import JobStatus, find_status, move_job
 from cinefab.jobs.workshop import Workshop
 from cinefab.provenance.assets import Asset
 from cinefab.record.commit import NewAsset
-from cinefab.review.gate import Choice, Question, lacks_reason, question_of
+from cinefab.review.gate import (
+    BY_PREVIEW,
+    PUBLISH,
+    Choice,
+    Question,
+    lacks_reason,
+    question_of,
+)
 from cinefab.review.items import (
     DECISION,
     ITEM,
@@ -54,7 +63,8 @@ async def may_leave(shop: Workshop, order: Order, plan: Plan, cut: Json, verdict
 
     Raises `Cancelled` where the job has ended meanwhile, or has gone on without this round.
     """
-    question = question_of(order.brief.review, verdict_from_document(verdict))
+    asked = PUBLISH if order.film is None else _of_preview(shop, order.film)
+    question = question_of(order.brief.review, verdict_from_document(verdict), else_asked=asked)
     if question is None:
         return True
     if await asyncio.to_thread(_is_approved, shop, order, cut):
@@ -243,6 +253,13 @@ async def _ask(
         load_us=answer.load_us,
         work_us=answer.worker_us - answer.load_us,
     )
+
+
+def _of_preview(shop: Workshop, film: Brief) -> Question:
+    price = estimate_order(shop, film).film_uusd
+    cost = "at a cost that nobody knows" if price is None else f"for about ${price / 1_000_000:.6f}"
+    text = f"May the film be made like this preview, on {film.model}, {cost}?"
+    return Question(check=BY_PREVIEW, text=text, frame=None)
 
 
 def _is_approved(shop: Workshop, order: Order, cut: Json) -> bool:

@@ -96,7 +96,7 @@ async def _make(
     model = model_of(shop, order, shot)
     folder = shop.scratch / order.job
     frames = sum(each.frames for each in missing)
-    stage = f"generate:{shot.index}"
+    stage = order.named(f"generate:{shot.index}")
     argument: dict[str, Json] = {
         **model.address,
         "request": await request_for(shop, order, plan, shot, references, plan.size),

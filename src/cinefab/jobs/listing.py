@@ -13,15 +13,20 @@ from cinefab.core.canonical import Json, canonical_json
 from cinefab.core.ids import AssetId, JobId, PrincipalId, TenantId
 from cinefab.deliver.tables import release
 from cinefab.jobs.owners import no_such_job
+from cinefab.jobs.stages import PREVIEW
 from cinefab.jobs.status import ENDED, JobStatus
 from cinefab.jobs.tables import brief as brief_table
 from cinefab.jobs.tables import job as job_table
+from cinefab.record.tables import stage
 from cinefab.store.facts import AuditLeaf, record_leaf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedJob:
-    """A job's row with what its brief says of it; `film` is the asset that was released."""
+    """A job's row with what its brief says of it; `film` is the asset that was released.
+
+    `preview_film` is that of the preview that its brief wanted first, once it is there.
+    """
 
     id: JobId
     principal: PrincipalId
@@ -39,6 +44,7 @@ class ListedJob:
     ended_us: int | None
     failure: Json
     film: AssetId | None
+    preview_film: AssetId | None
     is_put_away: bool
 
     @property
@@ -113,7 +119,7 @@ def _rows(
     limit: int,
     oldest_first: bool = False,
 ) -> tuple[ListedJob, ...]:
-    rows = connection.execute(
+    found = connection.execute(
         sa.select(job_table, brief_table.c.document, release.c.asset_id)
         .join(brief_table, brief_table.c.id == job_table.c.brief_id)
         .outerjoin(
@@ -124,11 +130,29 @@ def _rows(
         .order_by(job_table.c.id if oldest_first else job_table.c.id.desc())
         .limit(limit)
     )
-    return tuple(_listed(row) for row in rows)
+    rows = [(row, json.loads(row.document)) for row in found]
+    wanted = [row.public_id for row, brief in rows if "preview_first" in brief]
+    shown = _preview_films(connection, tenant, wanted) if wanted else {}
+    return tuple(_listed(row, brief, shown.get(row.public_id)) for row, brief in rows)
 
 
-def _listed(row: Any) -> ListedJob:
-    brief: Any = json.loads(row.document)
+def _preview_films(
+    connection: sa.Connection, tenant: TenantId, jobs: list[str]
+) -> Mapping[str, AssetId]:
+    """Return the newest preview film of each job that has one."""
+    signed = connection.execute(
+        sa.select(stage.c.job_id, stage.c.assets)
+        .where(
+            stage.c.tenant_id == tenant,
+            stage.c.job_id.in_(jobs),
+            stage.c.name.startswith(f"{PREVIEW}deliver"),
+        )
+        .order_by(stage.c.id)
+    )
+    return {row.job_id: AssetId(json.loads(row.assets)[0]) for row in signed}
+
+
+def _listed(row: Any, brief: Any, preview_film: AssetId | None) -> ListedJob:
     status = JobStatus(row.status)
     return ListedJob(
         id=JobId(row.public_id),
@@ -149,6 +173,7 @@ def _listed(row: Any) -> ListedJob:
         film=AssetId(row.asset_id)
         if row.asset_id is not None and status is JobStatus.DELIVERED
         else None,
+        preview_film=preview_film,
         is_put_away=row.put_away_us is not None,
     )
 

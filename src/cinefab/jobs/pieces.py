@@ -9,20 +9,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
-from cinefab.core.brief import Size
 from cinefab.core.canonical import Json, Sha256, digest_of
 from cinefab.core.ids import AssetId
 from cinefab.core.plan import Part, Plan, PlannedSegment, PlannedShot
 from cinefab.core.stage import Relation, SourceEdge
 from cinefab.core.units import WHOLE_BP, BasisPoints, largest_remainder
+from cinefab.generate.preview_film import preview_size
 from cinefab.generate.segments import KeptSegment, find_segments, forget_segment
 from cinefab.jobs.workshop import Workshop
 from cinefab.record.commit import CommittedStage
 from cinefab.store.facts import AuditLeaf, record_leaf
-
-_PREVIEW_WIDTH_MAX_PX: Final = 640
 
 Pieces = Mapping[str, Mapping[str, Any]]
 """Segments that exist, as steps hand them on: key → asset, digest, frames."""
@@ -108,14 +106,6 @@ def still_key(plan: Plan) -> Sha256:
     # The body's key stands for all that determines the shot's pixels.
     body = next(each for each in plan.shots[0].segments if each.part is Part.BODY)
     return digest_of({"still": body.key, "width": preview_size(plan.size).width})
-
-
-def preview_size(size: Size) -> Size:
-    """Return the size of a first picture: the film's own, or smaller in its proportions."""
-    if size.width <= _PREVIEW_WIDTH_MAX_PX:
-        return size
-    height = size.height * _PREVIEW_WIDTH_MAX_PX // size.width
-    return Size(_PREVIEW_WIDTH_MAX_PX, height - height % 2)
 
 
 def _find_kept(shop: Workshop, plan: Plan) -> Json:

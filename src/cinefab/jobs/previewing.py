@@ -13,10 +13,11 @@ from cinefab.core.canonical import Json, Sha256, digest_of
 from cinefab.core.effect import asked_size
 from cinefab.core.plan import Plan, PlannedShot
 from cinefab.core.stage import Content, Lineage
+from cinefab.generate.preview_film import preview_size
 from cinefab.generate.segments import KeptSegment, record_segment
 from cinefab.jobs.effects import effects_said
 from cinefab.jobs.models import model_of
-from cinefab.jobs.pieces import missing_of, pieces_from, preview_size, still_key
+from cinefab.jobs.pieces import missing_of, pieces_from, still_key
 from cinefab.jobs.stages import Order, StageOutput, run_stage
 from cinefab.jobs.tables import job as job_table
 from cinefab.jobs.takes import (

@@ -20,7 +20,7 @@ from cinefab.core.verdict import Advice
 from cinefab.economics.reservations import reservations_of
 from cinefab.generate.refine import refined
 from cinefab.jobs import planning
-from cinefab.jobs.door import estimate_whole, find_model
+from cinefab.jobs.door import estimate_order, estimate_whole, find_model
 from cinefab.jobs.stages import Order, stage_ref
 from cinefab.jobs.workshop import Workshop
 from cinefab.record.commit import find_stage
@@ -108,6 +108,9 @@ def _left(shop: Workshop, order: Order, plan: Plan) -> Uusd | None:
     if order.brief.budget_uusd is None or whole is None:
         return None
     rest = whole - sum(_price(shot) or 0 for shot in plan.shots)
+    if order.film is not None:
+        # Of a preview, the film itself is still to come.
+        rest += estimate_order(shop, order.film).film_uusd or 0
     with shop.recorder.db.read() as connection:
         every = reservations_of(connection, tenant=shop.tenant, job=order.job)
     return Uusd(sum(each.left for each in every if each.is_open) - rest)

@@ -27,6 +27,12 @@ from cinefab.generate.tables import take
 from cinefab.jobs.report_attempts import attempts_of, is_planning
 from cinefab.jobs.report_effects import effects_of
 from cinefab.jobs.report_origin import origin_of, references_of
+from cinefab.jobs.report_preview import (
+    first_picture,
+    preview_keys,
+    preview_notes,
+    preview_of_film,
+)
 from cinefab.jobs.report_publications import published_of
 from cinefab.jobs.report_sound import sound_of
 from cinefab.jobs.report_timeline import (
@@ -89,13 +95,14 @@ def build_report(shop: Workshop, job: JobId) -> dict[str, Any]:
             "effects": effects_of(stages, costs),
             "attempts": attempts_of(connection, stages, costs, tenant=shop.tenant),
             **_money(costs, released),
-            "yield": _yield(shop, connection, job, row.status, plan),
+            **preview_of_film(shop, connection, job, brief, stages, costs, out=row.out),
+            "yield": _yield(shop, connection, job, row.status, plan, stages),
             "verdict": _verdict(connection, shop, plan, stages),
             **_asked(connection, shop, job),
             **published_of(connection, job, tenant=shop.tenant),
             **({} if row.template is None else {"template": json.loads(row.template)}),
             **origin_of(shop, connection, stages, released),
-            "notes": [] if plan is None else list(plan.notes),
+            "notes": [] if plan is None else [*plan.notes, *preview_notes(brief, stages)],
         }
 
 
@@ -160,7 +167,7 @@ def _timeline(
     stages: tuple[CommittedStage, ...],
 ) -> dict[str, Any]:
     if plan is None:
-        return {"preview": None, "shots": [], "segments": [], "transitions": []}
+        return {"preview": first_picture(stages), "shots": [], "segments": [], "transitions": []}
     return {
         "preview": preview_of(connection, plan, tenant=shop.tenant) or _shown_first(stages),
         "shots": shots_of(plan),
@@ -173,7 +180,7 @@ def _shown_first(stages: tuple[CommittedStage, ...]) -> str | None:
     """Return the picture that this job showed first: of a shot that was made again later, say."""
     shown = latest_stage(stages, "preview")
     facts: Any = None if shown is None else shown.facts
-    return None if facts is None else str(facts["digest"])
+    return first_picture(stages) if facts is None else str(facts["digest"])
 
 
 def _lease(lease: LeaseCost) -> dict[str, Any]:
@@ -234,7 +241,12 @@ def _money(costs: JobCosts, released: Release | None) -> dict[str, Any]:
 
 
 def _yield(
-    shop: Workshop, connection: sa.Connection, job: JobId, status: str, plan: Plan | None
+    shop: Workshop,
+    connection: sa.Connection,
+    job: JobId,
+    status: str,
+    plan: Plan | None,
+    stages: tuple[CommittedStage, ...],
 ) -> float | None:
     ours = sa.select(take.c.segment_key, take.c.refused).where(
         # What is made again is no other item, and the first time it was not right.
@@ -242,7 +254,10 @@ def _yield(
         take.c.job_id == job,
         take.c.attempt == 0,
     )
-    started = connection.execute(ours).all()
+    rows = connection.execute(ours).all()
+    # What was made to be looked at alone is no part of what the film needed.
+    shown = preview_keys(shop, stages) if rows else set()
+    started = [row for row in rows if row.segment_key not in shown]
     # What a person sent back was made for nothing, however good it was.
     used = set() if plan is None else {each.key for shot in plan.shots for each in shot.segments}
     right = {row.segment_key for row in started if row.refused is None}

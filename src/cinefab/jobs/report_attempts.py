@@ -11,7 +11,7 @@ from cinefab.core.ids import TenantId
 from cinefab.economics.report import JobCosts
 from cinefab.generate.tables import take
 from cinefab.jobs.refining import REFUSED
-from cinefab.jobs.stages import stage_called
+from cinefab.jobs.stages import PREVIEW, stage_called
 from cinefab.record.commit import CommittedStage
 
 
@@ -51,9 +51,16 @@ def attempts_of(
     ]
 
 
-def is_planning(stage: CommittedStage) -> bool:
-    """Say whether a stage made a plan: the film's first one, or one with refused shots anew."""
+def is_planning(stage: CommittedStage, *, of_preview: bool = False) -> bool:
+    """Say whether a stage made a plan: the film's first one, or one with refused shots anew.
+
+    A preview of the film has plans of its own.
+    """
     called = stage_called(stage.name)
+    if of_preview:
+        if not called.startswith(PREVIEW):
+            return False
+        called = called.removeprefix(PREVIEW)
     return called == "plan" or called.startswith("refine:")
 
 

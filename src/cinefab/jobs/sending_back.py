@@ -19,9 +19,11 @@ from cinefab.core.ids import PrincipalId
 from cinefab.economics.reservations import reservations_of
 from cinefab.jobs.door import estimate_changes, record_brief, revise_brief
 from cinefab.jobs.gating import decide
-from cinefab.jobs.rounds import brief_as_of
+from cinefab.jobs.rounds import brief_as_of, load_order
+from cinefab.jobs.stages import stage_ref
 from cinefab.jobs.tables import job as job_table
 from cinefab.jobs.workshop import Workshop
+from cinefab.record.commit import find_stage
 from cinefab.review.gate import Choice
 from cinefab.review.items import Decision, Item, decisions_of
 
@@ -58,7 +60,7 @@ def send_back(
     revised, written = revise_brief(
         shop, kept, text=text, folder=folder, changes=changes, reseed=reseed
     )
-    price = estimate_changes(shop, kept, revised)
+    price = estimate_changes(shop, kept, revised, is_film_made=_is_film_made(shop, item))
     if revised.budget_uusd is not None and price is not None and price > left:
         raise BudgetTooSmall(
             attempted=f"send {item.job} back",
@@ -78,6 +80,12 @@ def send_back(
         brief=row,
         written=written,
     )
+
+
+def _is_film_made(shop: Workshop, item: Item) -> bool:
+    """Say whether the question was about the film itself, and not about its preview."""
+    order = load_order(shop, item.job, item.round)
+    return find_stage(shop.recorder.db, stage_ref(shop, order, "plan")) is not None
 
 
 def _written(connection: sa.Connection, shop: Workshop, item: Item) -> tuple[Path, str | None]:

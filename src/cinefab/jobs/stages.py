@@ -45,6 +45,9 @@ _DIGEST: Final = re.compile(r"\b[0-9a-f]{64}\b")
 CPU: Final = "cpu-core"
 """The device class of this machine's own processors, one core a place."""
 
+PREVIEW: Final = "preview:"
+"""What the names of a preview film's stages begin with."""
+
 _REVISION: Final = "~"
 
 
@@ -53,7 +56,8 @@ class Order:
     """A job as its stages see it: what was asked for, and who bears what it costs beyond that.
 
     `round` counts how often a person let it go on, `revision` how often with another brief: the
-    stages of a revision are its own.
+    stages of a revision are its own. Of a preview film, `film` is the brief of the film that it is
+    the preview of; its stages are its own, too.
     """
 
     job: JobId
@@ -61,6 +65,11 @@ class Order:
     out: Path
     round: int = 0
     revision: int = 0
+    film: Brief | None = None
+
+    def named(self, name: str) -> str:
+        """Return what a stage of this name is called: of a preview film, `preview:` before it."""
+        return name if self.film is None else f"{PREVIEW}{name}"
 
     @property
     def overrun(self) -> Overrun:
@@ -94,7 +103,7 @@ def stage_name(name: str, *, revision: int) -> str:
 
 def stage_ref(shop: Workshop, order: Order, name: str) -> StageRef:
     """Return what the stage of this name is found by, in the revision that is being made."""
-    recorded = stage_name(name, revision=order.revision)
+    recorded = stage_name(order.named(name), revision=order.revision)
     return StageRef(tenant=shop.tenant, job=order.job, name=recorded)
 
 
@@ -125,7 +134,7 @@ async def run_stage(
     if known is not None:
         return known
     async with shop.slots.take(device_class):
-        shop.tell(Progress(job=job, stage=name, done=0.0))
+        shop.tell(Progress(job=job, stage=order.named(name), done=0.0))
         clock = shop.recorder.clock
         started_us, began_us = clock.now_us(), clock.elapsed_us()
         lease = await asyncio.to_thread(_open, shop, order, ref, device_class)
@@ -142,7 +151,7 @@ async def run_stage(
             # Cancellation must not cut short what keeps the books right.
             await asyncio.shield(asyncio.to_thread(_give_up, shop, lease, lost_us, bills))
             raise
-    shop.tell(Progress(job=job, stage=name, done=1.0))
+    shop.tell(Progress(job=job, stage=order.named(name), done=1.0))
     return committed
 
 

@@ -60,7 +60,7 @@ RESUME: Final = "resume"
 NEVER_EXPIRE: Final = frozenset({"original", "release"})
 """What was brought, and what left: neither goes by itself, whatever the settings say."""
 
-REPORTED: Final = frozenset({"plan", "timeline", "preview", "still", "captions"})
+REPORTED: Final = frozenset({"plan", "timeline", "preview", "preview_film", "still", "captions"})
 """What a job made that its report is built from or shows: a release's stays with the release."""
 
 _DAY_US: Final = 86_400_000_000

@@ -152,6 +152,13 @@ def sources_of(
     shop: Workshop, order: Order, shot: PlannedShot, references: Sequence[Json]
 ) -> tuple[SourceEdge, ...]:
     """Return the edges from what a shot shows; masks, the logo and effects' own without weight."""
+    return edges_by_weight(weighted_sources_of(shop, order, shot, references))
+
+
+def weighted_sources_of(
+    shop: Workshop, order: Order, shot: PlannedShot, references: Sequence[Json]
+) -> list[tuple[AssetId, Relation, int]]:
+    """Return what a shot shows, with weights that are yet to be brought to a whole."""
     by_name = _by_name(order, references)
     # A logo is seen in every shot, and nobody's share of a film is a share of its logo.
     logo = order.brief.brand.logo
@@ -164,7 +171,7 @@ def sources_of(
         for name in shot.references
         if (mask := by_name[name].mask_asset) is not None
     ]
-    return edges_by_weight([*shown, *masks, *_given_to_effects(shop, shot, by_name)])
+    return [*shown, *masks, *_given_to_effects(shop, shot, by_name)]
 
 
 def input_said(shot: PlannedShot) -> Json:

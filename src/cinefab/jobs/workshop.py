@@ -133,7 +133,10 @@ class OutFolder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workshop:
-    """The parts of one worker; `compute_on` gives the processes of a device class, `compute` our own."""
+    """The parts of one worker; `compute_on` gives the processes of a device class, `compute` our own.
+
+    `preview_model` makes preview films where the brief names no other.
+    """
 
     tenant: TenantId
     principal: PrincipalId
@@ -163,3 +166,4 @@ class Workshop:
     tell: Callable[[Progress], None]
     usual_quota: Quota = NO_QUOTA
     containment: Containment = USUAL_CONTAINMENT
+    preview_model: str = "procedural"

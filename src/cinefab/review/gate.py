@@ -15,6 +15,9 @@ from cinefab.core.verdict import NeedsPerson, Passed, Refused, Verdict
 BY_BRIEF: Final = "brief"
 """Who asks, where no check does: the brief wanted a person's approval."""
 
+BY_PREVIEW: Final = "preview"
+"""Who asks, where no check does, about a preview: the brief wanted a yes before the film is made."""
+
 
 class Choice(StrEnum):
     """What becomes of a film that waited: `EXPIRED` is nobody's choice, and publishes nothing."""
@@ -34,16 +37,23 @@ class Question:
     frame: int | None
 
 
-def question_of(review: Review, verdict: Verdict) -> Question | None:
+PUBLISH: Final = Question(check=BY_BRIEF, text="May this film be published?", frame=None)
+"""What is asked about a film that its checks passed."""
+
+
+def question_of(
+    review: Review, verdict: Verdict, *, else_asked: Question = PUBLISH
+) -> Question | None:
     """Return what a person must answer before the film may leave, or None if it may.
 
-    A film that a check refused is never asked about: it does not leave at all.
+    Where no check asks, the brief may want `else_asked`. A film that a check refused is never asked
+    about: it does not leave at all.
     """
     match verdict:
         case NeedsPerson():
             return Question(check=verdict.check, text=verdict.question, frame=verdict.frame)
         case Passed() if review.mode is ReviewMode.REQUIRED:
-            return Question(check=BY_BRIEF, text="May this film be published?", frame=None)
+            return else_asked
         case Passed() | Refused():
             return None
         case _:

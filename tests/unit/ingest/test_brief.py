@@ -22,6 +22,7 @@ from cinefab.core.brief import (
     Compare,
     Output,
     PartyShare,
+    PreviewFirst,
     Quality,
     Reference,
     Review,
@@ -159,6 +160,26 @@ def test_what_a_film_is_compared_with_is_in_the_document_only_where_it_is_given(
         "every": 2,
         "at_least_db": 40,
     }
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("true", PreviewFirst()),
+        ("false", None),
+        ("{ask: true, within: 2h}", PreviewFirst(ask=True, within_us=7_200_000_000)),
+        (
+            "{model: small@2, model_settings: {steps: 4}}",
+            PreviewFirst(model="small@2", model_settings='{"steps":4}'),
+        ),
+    ],
+)
+def test_a_preview_is_one_switch_or_says_how(written: str, meant: PreviewFirst | None) -> None:
+    brief = parsed(f"title: T\nprompt: A cup\npreview_first: {written}\n")
+
+    assert brief.preview_first == meant
+    assert brief_from_document(brief_document(brief)) == brief
+    assert ("preview_first" in brief_document(brief)) == (meant is not None)
 
 
 def test_json_means_the_same_as_yaml() -> None:
@@ -390,6 +411,9 @@ def test_an_override_that_leads_nowhere_is_refused(override: str, field: str, fo
         ("references: {logo: x}\nbrand: {logo: m.png}", "brand.logo", "'logo' is there", "rename"),
         ("brand: {logo: 'ftp://a/b'}", "brand.logo", "ftp", "http"),
         ("model: a b", "model", "text 'a b'", "procedural"),
+        ("preview_first: maybe", "preview_first", "text 'maybe'", "within"),
+        ("preview_first: {within: 0s}", "preview_first.within", "0s", "between 1s and 30d"),
+        ("preview_first: {modle: x}", "preview_first.modle", "no field", "'model'"),
         ("quality: best", "quality", "best", "preview, final"),
         ("tier: 3", "tier", "the number 3", "interactive, batch"),
         ("review: {compare: {reference: cut}}", "review.compare.reference", "'cut'", "none"),

@@ -6,7 +6,14 @@ import pytest
 
 from cinefab.core.brief import Queue, Review, ReviewMode
 from cinefab.core.verdict import NeedsPerson, Passed, Refused, Verdict
-from cinefab.review.gate import BY_BRIEF, Choice, lacks_reason, question_of
+from cinefab.review.gate import (
+    BY_BRIEF,
+    BY_PREVIEW,
+    Choice,
+    Question,
+    lacks_reason,
+    question_of,
+)
 
 DOUBT = NeedsPerson(check="faces", question="Is this somebody?", frame=12)
 REFUSAL = Refused(check="sharp", reason="blurred", frame=3)
@@ -31,6 +38,16 @@ def test_a_checks_doubt_is_asked_about_whatever_the_brief_says(mode: ReviewMode)
 @pytest.mark.parametrize("mode", ReviewMode)
 def test_nobody_is_asked_about_a_film_that_is_refused(mode: ReviewMode) -> None:
     assert question_of(Review(mode=mode), REFUSAL) is None
+
+
+def test_what_a_required_review_asks_may_be_said_but_a_checks_doubt_comes_first() -> None:
+    preview = Question(check=BY_PREVIEW, text="May the film be made like this?", frame=None)
+    required = Review(mode=ReviewMode.REQUIRED)
+
+    assert question_of(required, Passed(), else_asked=preview) == preview
+    asked = question_of(required, DOUBT, else_asked=preview)
+    assert asked is not None
+    assert asked.check == "faces"
 
 
 @pytest.mark.parametrize("verdict", [Passed(), DOUBT])
