@@ -14,6 +14,7 @@ import cinefab
 from cinefab.api import assets, events, jobs, openai_videos, reviews, studio
 from cinefab.api.links import Links
 from cinefab.api.outermost import Outermost
+from cinefab.api.pace import Throttle
 from cinefab.api.problems import (
     MEDIA_TYPE,
     Problem,
@@ -58,7 +59,7 @@ def build_app(service: Service, *, loopback: bool) -> ASGIApp:
     app.add_exception_handler(HTTPException, answer_http)
     app.add_exception_handler(Exception, answer_fault)
     _describe(app)
-    return Outermost(app, clock=SystemClock())
+    return Outermost(Throttle(app, pacing=service.pacing), clock=SystemClock())
 
 
 def _operation_id(route: APIRoute) -> str:

@@ -13,7 +13,8 @@ from cinefab.api.caching import document_response
 from cinefab.api.callers import Asking, Serving, caller_of
 from cinefab.api.content import FOR_EVER, content_response
 from cinefab.api.links import Links
-from cinefab.app.service import LOCAL_OWNER, Service
+from cinefab.app.service import Service
+from cinefab.app.serving.callers import LOCAL_OWNER
 from cinefab.core.clock import iso_utc
 from cinefab.core.ids import TenantId
 from cinefab.provenance.asset import Asset

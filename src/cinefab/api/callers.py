@@ -12,7 +12,9 @@ from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 
-from cinefab.app.service import LOCAL_OWNER, Service
+from cinefab.api.pace import count
+from cinefab.app.service import Service
+from cinefab.app.serving.callers import LOCAL_OWNER
 from cinefab.core.errors import NotAuthenticated
 from cinefab.tenancy.caller import Caller
 from cinefab.tenancy.keys import PREFIX
@@ -27,15 +29,23 @@ def service_of(request: Request) -> Service:
 
 
 def caller_of(request: Request) -> Caller:
-    """Return who asks; raise `NotAuthenticated`."""
+    """Return who asks; raise `NotAuthenticated`, and `AskedTooOften` for one request too many."""
+    caller, secret = _found(request)
+    count(request, service_of(request).pacing, caller, secret=secret)
+    return caller
+
+
+def _found(request: Request) -> tuple[Caller, str | None]:
     service = service_of(request)
     given = request.headers.get("authorization")
     if given is not None:
         scheme, _, secret = given.partition(" ")
         if scheme.lower() != "bearer":
             raise _refused("the header Authorization is of another scheme than Bearer")
-        if secret.startswith(PREFIX) or not (request.app.state.loopback and service.is_open()):
-            return service.find_caller(secret.strip())
+        if secret.startswith(PREFIX) or not (
+            request.app.state.loopback and service.callers.is_open()
+        ):
+            return service.callers.find(secret.strip()), secret.strip()
     if not request.app.state.loopback:
         raise _refused("no key was sent")
     if _name_of(f"//{request.headers.get('host', '')}") not in _LOOPBACK:
@@ -43,9 +53,9 @@ def caller_of(request: Request) -> Caller:
     origin = request.headers.get("origin")
     if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
         raise _refused("no key was sent, and a page from elsewhere asks")
-    if not service.is_open():
+    if not service.callers.is_open():
         raise _refused("no key was sent")
-    return LOCAL_OWNER
+    return LOCAL_OWNER, None
 
 
 Asking = Annotated[Caller, Depends(caller_of)]

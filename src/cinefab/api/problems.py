@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from math import ceil
 from pathlib import Path
 from typing import Any, Final
 
@@ -96,7 +97,8 @@ def problem_response(error: CinefabError) -> Response:
     if status == 401:
         headers["www-authenticate"] = 'Bearer realm="cinefab"'
     if isinstance(error, errors.QuotaExceeded) and error.retry_after_s is not None:
-        headers["retry-after"] = str(max(1, round(error.retry_after_s)))
+        headers["retry-after"] = str(max(1, ceil(error.retry_after_s)))
+        headers["retry-after-ms"] = str(max(1, ceil(error.retry_after_s * 1000)))
     if status == 503:
         headers["retry-after"] = "5"
     if isinstance(error, door.RangeRefused):
@@ -111,6 +113,7 @@ def problem_document(error: CinefabError) -> dict[str, Any]:
     status, kind = status_of(error), type(error)
     field = getattr(error, "field", None)
     policies = getattr(error, "policies", None)
+    violated = getattr(error, "violated", None)
     return {
         "type": f"/errors/{slug(kind)}",
         "title": (kind.__doc__ or "").strip().splitlines()[0].partition(";")[0].rstrip("."),
@@ -121,6 +124,7 @@ def problem_document(error: CinefabError) -> dict[str, Any]:
         "remedy": error.remedy,
         **({} if field is None else {"field": field}),
         **({} if policies is None else {"policies": list(policies)}),
+        **({} if violated is None else {"violated-policies": list(violated)}),
         "error": {
             "message": str(error),
             "type": _OPENAI_TYPES.get(

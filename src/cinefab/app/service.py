@@ -10,7 +10,6 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from logging import getLogger
 from pathlib import Path
 from typing import Any, Final
@@ -19,13 +18,16 @@ import sqlalchemy as sa
 
 from cinefab.app.events import EventHub
 from cinefab.app.models import Broken, Models, look_at
+from cinefab.app.serving.callers import Callers
+from cinefab.app.serving.locations import check_locations, locations_in
+from cinefab.app.serving.pacing import Pacing
 from cinefab.app.settings import Settings
 from cinefab.app.studio import Studio
 from cinefab.core.brief import Brief, Size
 from cinefab.core.canonical import Sha256, sha256_of
-from cinefab.core.effect import with_files
-from cinefab.core.errors import BriefInvalid, CinefabError, NothingToDecide, Unavailable
-from cinefab.core.ids import AssetId, JobId
+from cinefab.core.clock import Clock
+from cinefab.core.errors import CinefabError, NothingToDecide, Unavailable
+from cinefab.core.ids import AssetId, IdSource, JobId
 from cinefab.deliver.releases import Release, find_release
 from cinefab.economics.budgets import Spenders
 from cinefab.economics.report import ledger_report
@@ -51,15 +53,12 @@ from cinefab.record.books import check_books
 from cinefab.record.trace import find_by_digest, trace
 from cinefab.review.gate import Choice
 from cinefab.review.items import Decision, Item, decisions_of
+from cinefab.store.database import Database
 from cinefab.store.facts import ToldEvent, events_of
 from cinefab.store.migrate import HEAD
-from cinefab.tenancy.caller import Caller, Kind
-from cinefab.tenancy.keys import authenticate, create_key, is_worth_noting, note_use
-from cinefab.tenancy.local import LOCAL_PRINCIPAL, LOCAL_TENANT
+from cinefab.tenancy.caller import Caller
 from cinefab.tenancy.policy import Resource, load_policy
-from cinefab.tenancy.principals import create_principal
-from cinefab.tenancy.roles import Action, Role
-from cinefab.tenancy.tables import api_key
+from cinefab.tenancy.roles import Action
 
 _log: Final = getLogger(__name__)
 
@@ -67,14 +66,6 @@ _STARTERS: Final = 2
 
 _NOWHERE: Final = Path("/nonexistent")
 """What a brief that came from elsewhere is relative to: none of our files are its own."""
-
-LOCAL_OWNER: Final = Caller(
-    tenant=LOCAL_TENANT,
-    principal=LOCAL_PRINCIPAL,
-    kind=Kind.PERSON,
-    roles=frozenset({Role.OWNER}),
-)
-"""Who asks on this machine while the studio has no key: the person at its keyboard."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +89,8 @@ class Service:
             self.events = EventHub(self.studio.shop.recorder.db)
             self._hub = self.events
             self.models = Models(settings)
+            self.callers = Callers(db=self.db, clock=self.clock, ids=self.ids)
+            self.pacing = Pacing(settings, self.db, self.clock)
         except BaseException:
             self.studio.close()
             raise
@@ -120,55 +113,13 @@ class Service:
         self._starters.shutdown(wait=True, cancel_futures=True)
         self.studio.close()
 
-    # Who asks
-
-    def is_open(self) -> bool:
-        """Say whether nobody has a key yet, so that whoever is on this machine is its owner."""
-        with self._db.read() as connection:
-            return connection.execute(sa.select(api_key.c.id).limit(1)).first() is None
-
-    def find_caller(self, secret: str) -> Caller:
-        """Return who has this key; raise `NotAuthenticated`."""
-        now_us = self._clock.now_us()
-        with self._db.read() as connection:
-            caller = authenticate(connection, secret, now_us=now_us)
-        if is_worth_noting(caller, now_us=now_us):
-            with self._db.write() as connection:
-                note_use(connection, caller, now_us=now_us)
-        return caller
-
-    def create_owner_key(self) -> str:
-        """Make an owner of the local tenant with a key, and return the key, this once."""
-        now_us, ids = self._clock.now_us(), self.studio.shop.recorder.ids
-        with self._db.write() as connection:
-            owner = create_principal(
-                connection,
-                tenant=LOCAL_TENANT,
-                kind=Kind.PERSON,
-                name="owner",
-                roles=frozenset({Role.OWNER}),
-                by=LOCAL_PRINCIPAL,
-                ids=ids,
-                now_us=now_us,
-            )
-            made = create_key(
-                connection,
-                tenant=LOCAL_TENANT,
-                principal=owner,
-                name="first start",
-                by=LOCAL_PRINCIPAL,
-                ids=ids,
-                now_us=now_us,
-            )
-        return made.secret
-
     # Whether it works
 
     def ready(self) -> Mapping[str, str]:
         """Return what was found of each thing that work needs; `ok` where it is there."""
         found = {"worker": "taken for dead" if self._lost else "ok"}
         try:
-            with self._db.read() as connection:
+            with self.db.read() as connection:
                 connection.execute(sa.select(1))
             found["database"] = "ok"
         except CinefabError as error:
@@ -195,9 +146,9 @@ class Service:
         known = self._sent_before(shop, once)
         if known is not None:
             return known
-        now_us = self._clock.now_us()
+        now_us = self.clock.now_us()
         brief = parse_brief(text, origin="the request", now_us=now_us)
-        _check_locations(brief, allowed=frozenset(files or ()))
+        check_locations(brief, allowed=frozenset(files or ()))
         written = WrittenBrief(brief=brief, text=text, folder=_NOWHERE)
         opened = open_job(
             shop,
@@ -223,7 +174,7 @@ class Service:
     ) -> tuple[ListedJob, ...]:
         """Return a page of the tenant's jobs, newest first unless told otherwise."""
         shop = self._shop(caller, Action.JOB_READ)
-        with self._db.read() as connection:
+        with self.db.read() as connection:
             return list_jobs(
                 connection,
                 tenant=shop.tenant,
@@ -252,8 +203,8 @@ class Service:
         """Stop a job and show it in no list any more; its records and what it made stay."""
         shop, listed = self._find(caller, job, Action.JOB_CANCEL)
         cancel_job(shop, listed.id, by=shop.principal)
-        with self._db.write() as connection:
-            put_away(connection, tenant=shop.tenant, job=listed.id, now_us=self._clock.now_us())
+        with self.db.write() as connection:
+            put_away(connection, tenant=shop.tenant, job=listed.id, now_us=self.clock.now_us())
 
     def retry(self, caller: Caller, job: str, *, once: Once) -> Ordered:
         """Order what a job asked for again, once it has ended; what was finished is reused.
@@ -287,13 +238,13 @@ class Service:
                 found=f"it is {listed.status}",
                 remedy="Wait until it has ended, or cancel it; or change something of it.",
             )
-        now_us = self._clock.now_us()
+        now_us = self.clock.now_us()
         kept = load_order(shop, listed.id).brief
         text, folder = self._written(shop, listed.id)
         if changes and text is not None:
             before = parse_brief(text, origin="that was kept", now_us=now_us)
             after = parse_brief(text, origin="that was kept", now_us=now_us, overrides=changes)
-            _check_locations(after, allowed=frozenset(place for _, place in _locations(before)))
+            check_locations(after, allowed=frozenset(place for _, place in locations_in(before)))
         revised, revised_text = revise_brief(
             shop,
             kept,
@@ -324,7 +275,7 @@ class Service:
     def events_since(self, caller: Caller, job: str, after: int) -> tuple[ToldEvent, ...]:
         """Return what was told of a job after an event."""
         shop, listed = self._find(caller, job, Action.JOB_READ)
-        with self._db.read() as connection:
+        with self.db.read() as connection:
             return events_of(connection, tenant=shop.tenant, subject=listed.id, after=after)
 
     # Assets
@@ -332,7 +283,7 @@ class Service:
     def asset(self, caller: Caller, asset: str) -> Asset:
         """Return an asset; raise `Unavailable` if the tenant has none by this id."""
         shop = self._shop(caller, Action.ASSET_READ)
-        with self._db.read() as connection:
+        with self.db.read() as connection:
             return load_asset(connection, shop.tenant, AssetId(asset))
 
     def content(self, caller: Caller, asset: str) -> tuple[Asset, Path]:
@@ -350,7 +301,7 @@ class Service:
                 found="it has not been made, or was swept away since",
                 remedy="Wait for the event that tells of it.",
             )
-        with self._db.read() as connection:
+        with self.db.read() as connection:
             found = find_by_digest(connection, shop.tenant, Sha256(digest))
         return found, shop.blobs.local_path(found.sha256)
 
@@ -382,7 +333,7 @@ class Service:
     def _film(self, caller: Caller, asset: Asset) -> tuple[Release, Size]:
         released = None
         if asset.job is not None and asset.kind == "film":
-            with self._db.read() as connection:
+            with self.db.read() as connection:
                 released = find_release(connection, tenant=caller.tenant, job=asset.job)
         if released is None or asset.job is None:
             raise Unavailable(
@@ -395,7 +346,7 @@ class Service:
     def traced(self, caller: Caller, asset: str) -> Mapping[str, Any]:
         """Return where an asset comes from, what that cost, and who is paid."""
         found = self.asset(caller, asset)
-        with self._db.read() as connection:
+        with self.db.read() as connection:
             return trace(
                 connection,
                 tenant=caller.tenant,
@@ -406,7 +357,7 @@ class Service:
     def credentials(self, caller: Caller, asset: str) -> tuple[Asset, Credential | None]:
         """Return the content credentials that an asset's bytes carry, as far as is known."""
         found = self.asset(caller, asset)
-        with self._db.read() as connection:
+        with self.db.read() as connection:
             return found, find_credential(connection, found)
 
     # Reviews
@@ -454,24 +405,31 @@ class Service:
     def ledger(self, caller: Caller) -> Mapping[str, Any]:
         """Return what was spent and reserved, where device time went and what each job cost."""
         shop = self._shop(caller, Action.LEDGER_READ)
-        with self._db.read() as connection:
+        with self.db.read() as connection:
             found = ledger_report(connection, tenant=shop.tenant)
         return {**asdict(found), "by_class": {str(k): us for k, us in found.by_class.items()}}
 
     def check_ledger(self, caller: Caller) -> Mapping[str, Any]:
         """Prove that the books balance, from the journal alone."""
         shop = self._shop(caller, Action.LEDGER_READ)
-        with self._db.read() as connection:
+        with self.db.read() as connection:
             checked = check_books(connection, tenant=shop.tenant)
         return {"balances": checked.holds, **asdict(checked)}
 
     @property
-    def _db(self) -> Any:
+    def db(self) -> Database:
+        """The database of this studio."""
         return self.studio.shop.recorder.db
 
     @property
-    def _clock(self) -> Any:
+    def clock(self) -> Clock:
+        """What tells this studio the time."""
         return self.studio.shop.recorder.clock
+
+    @property
+    def ids(self) -> IdSource:
+        """What makes this studio's ids."""
+        return self.studio.shop.recorder.ids
 
     def _shop(self, caller: Caller, action: Action) -> Workshop:
         self.policy.check(caller, action, Resource(tenant=caller.tenant))
@@ -482,7 +440,7 @@ class Service:
 
     def _find(self, caller: Caller, job: str, action: Action) -> tuple[Workshop, ListedJob]:
         shop = self._as(caller)
-        with self._db.read() as connection:
+        with self.db.read() as connection:
             listed = load_listed(connection, tenant=caller.tenant, job=JobId(job))
         resource = Resource(
             tenant=caller.tenant, owner=listed.principal, labels=dict(listed.labels)
@@ -492,14 +450,14 @@ class Service:
 
     def _sent_before(self, shop: Workshop, once: Once) -> Ordered | None:
         # Asked again in the transaction that writes; here it spares the work of a plan.
-        with self._db.read() as connection:
+        with self.db.read() as connection:
             known = find_by_key(connection, shop, once)
         return None if known is None else self._ordered(shop, known, before=True)
 
     def _ordered(self, shop: Workshop, job: JobId, *, before: bool) -> Ordered:
         if not before:
             self._begin(job)
-        with self._db.read() as connection:
+        with self.db.read() as connection:
             listed = load_listed(connection, tenant=shop.tenant, job=job)
         return Ordered(job=listed, before=before)
 
@@ -517,13 +475,13 @@ class Service:
         text, _ = self._written(shop, job)
         if not changes or text is None:
             return
-        now_us = self._clock.now_us()
+        now_us = self.clock.now_us()
         before = parse_brief(text, origin="that was kept", now_us=now_us)
         after = parse_brief(text, origin="that was kept", now_us=now_us, overrides=changes)
-        _check_locations(after, allowed=frozenset(place for _, place in _locations(before)))
+        check_locations(after, allowed=frozenset(place for _, place in locations_in(before)))
 
     def _written(self, shop: Workshop, job: JobId) -> tuple[str | None, Path]:
-        with self._db.read() as connection:
+        with self.db.read() as connection:
             row = connection.execute(
                 sa.select(job_table.c.written).where(
                     job_table.c.tenant_id == shop.tenant, job_table.c.public_id == job
@@ -553,49 +511,6 @@ _PROGRESS_KEPT: Final = 1024
 def _spenders(caller: Caller, brief: Brief) -> Spenders:
     # What a key says of itself, nobody who has it can say otherwise.
     return Spenders(key=caller.key, labels={**dict(brief.labels), **caller.labels})
-
-
-def _locations(brief: Brief) -> list[tuple[str, str]]:
-    """Return every place that a brief names for what it is made from, with the field's path."""
-    found = [(f"references.{each.name}", each.location) for each in brief.references]
-    found += [
-        (f"brand.{name}", place)
-        for name, place in (("font", brief.brand.font), ("lut", brief.brand.lut))
-        if place is not None
-    ]
-
-    everywhere = [("effects", brief.effects)]
-    everywhere += [(f"shots[{i}].effects", shot.effects) for i, shot in enumerate(brief.shots)]
-    for path, effects in everywhere:
-        named: list[tuple[str, str]] = []
-        for effect in effects:
-            with_files(effect, partial(_note, named))
-        found += [(f"{path}.{name}", place) for name, place in named]
-    return found
-
-
-def _note(named: list[tuple[str, str]], name: str, place: str) -> str:
-    named.append((name, place))
-    return place
-
-
-def _check_locations(brief: Brief, *, allowed: frozenset[str]) -> None:
-    """Raise `BriefInvalid` for a place that is neither a web address nor a file that was sent."""
-    for field, place in _locations(brief):
-        if place not in allowed and not place.lower().startswith(("http://", "https://")):
-            raise BriefInvalid(
-                field=field,
-                found=f"{place[:80]!r} is no file that was sent along",
-                remedy="Give an http or https URL, or send the file as a part of the form whose "
-                "name is what the brief says.",
-            )
-    for position, place in enumerate(brief.deliver):
-        if "://" not in place or place.lower().startswith("file:"):
-            raise BriefInvalid(
-                field=f"deliver[{position}]",
-                found=f"{place[:80]!r} is no place that a service delivers to",
-                remedy="Name a place by its URL: https://… or s3://….",
-            )
 
 
 def _other_seed(job: JobId, index: int) -> int:

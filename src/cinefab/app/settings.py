@@ -219,6 +219,11 @@ class Settings(BaseModel):
         ge=0,
         description="How often a tenant may ask a door in a minute; 0: as often as it likes.",
     )
+    quota_requests_per_minute_each: int = Field(
+        0,
+        ge=0,
+        description="How often one principal of a tenant may; 0: as often as its tenant.",
+    )
     quota_upload_bytes: int = Field(
         0, ge=0, description="Bytes that a tenant may have uploaded; 0: any number."
     )

@@ -32,8 +32,10 @@ def up(*, host: str, port: int, db: str | None, blobs: str | None, out: Path | N
     listening = listen(host, port)
     service = Service(settings)
     try:
-        if not is_loopback(listening) and service.is_open():
-            click.echo(f"cinefab: the owner's key, shown this once: {service.create_owner_key()}")
+        if not is_loopback(listening) and service.callers.is_open():
+            click.echo(
+                f"cinefab: the owner's key, shown this once: {service.callers.create_owner_key()}"
+            )
         url = url_of(listening)
         serve(
             service,

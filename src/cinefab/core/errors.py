@@ -5,6 +5,7 @@
     │   └── ReferenceRefused    a reference is missing, forbidden, private, broken or hostile
     ├── BudgetTooSmall          the work would cost more than may be spent
     ├── QuotaExceeded           a tenant asked for more at once than it may have
+    │   └── AskedTooOften       it asked more often than it may, and may again in a moment
     ├── RequestInvalid          something that was asked of the studio cannot be as it is written
     ├── NotAuthenticated        nobody known asks: no key, or one that is wrong, over or revoked
     ├── Forbidden               who asks is known, and may not do this
@@ -91,6 +92,24 @@ class QuotaExceeded(CinefabError):
     ) -> None:
         super().__init__(attempted=attempted, found=found, remedy=remedy)
         self.retry_after_s = retry_after_s
+
+
+class AskedTooOften(QuotaExceeded):
+    """Somebody asked more often than they may; `violated` are the limits, as the headers name them."""
+
+    def __init__(
+        self,
+        *,
+        attempted: str,
+        found: str,
+        remedy: str,
+        retry_after_s: float,
+        violated: tuple[str, ...],
+    ) -> None:
+        super().__init__(
+            attempted=attempted, found=found, remedy=remedy, retry_after_s=retry_after_s
+        )
+        self.violated = violated
 
 
 class RequestInvalid(CinefabError):

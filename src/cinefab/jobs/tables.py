@@ -52,3 +52,19 @@ is the brief as text, before its files became blobs, for changes that a person m
 `template` is the template that it was filled into, if one was, and what followed from it. `put_away_us` is set
 once whoever ordered it does not want to see it any more; what it was stays on record.
 """
+
+template: Final = sa.Table(
+    "template",
+    METADATA,
+    row_id(),
+    sa.Column("public_id", sa.Text, nullable=False, unique=True),
+    sa.Column("tenant_id", sa.Text, nullable=False),
+    sa.Column("principal_id", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("created_us", sa.BigInteger, nullable=False),
+    sa.UniqueConstraint("tenant_id", "name", "version"),
+    sqlite_autoincrement=True,
+)
+"""Templates that were stored; `text` is as it was sent, and never changes under a version."""

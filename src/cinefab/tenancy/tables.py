@@ -85,9 +85,22 @@ owner_link: Final = sa.Table(
     sa.Column("created_us", sa.BigInteger, nullable=False),
     sa.Column("expires_us", sa.BigInteger, nullable=False),
     sa.Column("used_us", sa.BigInteger),
+    sa.Column("principal_id", sa.Text),
     sa.Index(None, "tenant_id"),
 )
-"""What makes whoever opens it first the owner of a tenant, once."""
+"""What signs whoever opens it first in, once: as `principal_id`, or else as a new owner."""
+
+identity: Final = sa.Table(
+    "identity",
+    METADATA,
+    sa.Column("issuer", sa.Text, primary_key=True),
+    sa.Column("subject", sa.Text, primary_key=True),
+    sa.Column("tenant_id", sa.Text, sa.ForeignKey("tenant.id"), nullable=False),
+    sa.Column("principal_id", sa.Text, sa.ForeignKey("principal.id"), nullable=False),
+    sa.Column("created_us", sa.BigInteger, nullable=False),
+    sa.Index(None, "tenant_id", "principal_id"),
+)
+"""Which person somebody is whom an OpenID provider knows: `subject` is its name for them."""
 
 quota: Final = sa.Table(
     "quota",
@@ -101,3 +114,15 @@ quota: Final = sa.Table(
     ),
 )
 """How much a tenant may have at once; null is what the studio's settings say."""
+
+request_bucket: Final = sa.Table(
+    "request_bucket",
+    METADATA,
+    sa.Column("tenant_id", sa.Text, primary_key=True),
+    sa.Column("principal_id", sa.Text, primary_key=True),
+    sa.Column("full_us", sa.BigInteger, nullable=False),
+)
+"""When a bucket of requests will be full again, as far as the processes at the door told each other.
+
+`principal_id` is empty in the tenant's own.
+"""

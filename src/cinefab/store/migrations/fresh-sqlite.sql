@@ -1,4 +1,4 @@
--- revision 0012
+-- revision 0013
 CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
@@ -497,7 +497,7 @@ CREATE TABLE owner_link (
 	secret_hash TEXT NOT NULL, 
 	created_us BIGINT NOT NULL, 
 	expires_us BIGINT NOT NULL, 
-	used_us BIGINT, 
+	used_us BIGINT, principal_id TEXT, 
 	CONSTRAINT pk_owner_link PRIMARY KEY (id), 
 	CONSTRAINT fk_owner_link_tenant_id_tenant FOREIGN KEY(tenant_id) REFERENCES tenant (id)
 );
@@ -556,4 +556,33 @@ CREATE INDEX ix_sign_in_tenant_id_sign_in_principal_id ON sign_in (tenant_id, pr
 CREATE INDEX ix_job_tenant_id_job_status ON job (tenant_id, status);
 CREATE INDEX ix_principal_tenant_id ON principal (tenant_id);
 CREATE INDEX ix_outbox_subject_outbox_id ON outbox (subject, id);
-INSERT INTO alembic_version (version_num) VALUES ('0012');
+CREATE TABLE request_bucket (
+	tenant_id TEXT NOT NULL, 
+	principal_id TEXT NOT NULL, 
+	full_us BIGINT NOT NULL, 
+	CONSTRAINT pk_request_bucket PRIMARY KEY (tenant_id, principal_id)
+);
+CREATE TABLE template (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	public_id TEXT NOT NULL, 
+	tenant_id TEXT NOT NULL, 
+	principal_id TEXT NOT NULL, 
+	name TEXT NOT NULL, 
+	version INTEGER NOT NULL, 
+	text TEXT NOT NULL, 
+	created_us BIGINT NOT NULL, 
+	CONSTRAINT uq_template_public_id UNIQUE (public_id), 
+	CONSTRAINT uq_template_tenant_id_name_version UNIQUE (tenant_id, name, version)
+);
+CREATE TABLE identity (
+	issuer TEXT NOT NULL, 
+	subject TEXT NOT NULL, 
+	tenant_id TEXT NOT NULL, 
+	principal_id TEXT NOT NULL, 
+	created_us BIGINT NOT NULL, 
+	CONSTRAINT pk_identity PRIMARY KEY (issuer, subject), 
+	CONSTRAINT fk_identity_principal_id_principal FOREIGN KEY(principal_id) REFERENCES principal (id), 
+	CONSTRAINT fk_identity_tenant_id_tenant FOREIGN KEY(tenant_id) REFERENCES tenant (id)
+);
+CREATE INDEX ix_identity_tenant_id_identity_principal_id ON identity (tenant_id, principal_id);
+INSERT INTO alembic_version (version_num) VALUES ('0013');

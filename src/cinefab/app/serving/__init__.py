@@ -1,0 +1,1 @@
+"""What a running studio is asked for, by subject: who asks, how often, and what they administer."""
