@@ -17,7 +17,7 @@ from typing import Any
 
 import httpx
 
-ENDED = {"delivered", "refused", "failed", "cancelled"}
+ENDED = {"delivered", "refused", "failed", "cancelled", "parked"}
 
 
 def a_brief(title: str = "Hello", **fields: Any) -> dict[str, Any]:

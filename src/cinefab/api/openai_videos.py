@@ -3,7 +3,7 @@
 queued          waiting
 in_progress     running, or waiting for a person
 completed       delivered
-failed          refused, failed or cancelled
+failed          refused, failed, cancelled or parked
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ _STATUS: Final[Mapping[JobStatus, str]] = {
     JobStatus.REFUSED: "failed",
     JobStatus.FAILED: "failed",
     JobStatus.CANCELLED: "failed",
+    JobStatus.PARKED: "failed",
 }
 
 _BEGUN: Final = {

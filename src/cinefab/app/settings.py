@@ -19,7 +19,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from cinefab.core.errors import CinefabError
 from cinefab.review.thresholds import thresholds_from
-from cinefab.schedule.containment import Containment
+from cinefab.schedule.containment import Containment, WhenOpen
 from cinefab.store.durability import Durability
 
 _PREFIX: Final = "CINEFAB_"
@@ -102,10 +102,33 @@ class ContainmentSettings(BaseModel):
         {}, description="Address space of each process that runs models, by device class."
     )
 
+    attempts: int = Field(3, ge=1, le=20, description="How often a model is asked for a take.")
+    pause_s: float = Field(1, ge=0, description="How long after it failed; doubled each time.")
+    pause_max_s: float = Field(60, ge=0, description="How long a pause is at most.")
+    park_after: int = Field(
+        3, ge=1, description="How many processes of models a job may end before it is parked."
+    )
+    park_after_workers: int = Field(
+        5, ge=1, description="How many workers may die making a job before it is parked."
+    )
+    open_after: int = Field(
+        3, ge=1, description="For how many jobs a model fails before nothing is given to it."
+    )
+    within_s: float = Field(300, gt=0, description="Within how long those failures count.")
+    rest_s: float = Field(30, gt=0, description="How long a model rests before it is tried again.")
+    rest_max_s: float = Field(600, gt=0, description="How long at most, while trials fail.")
+    when_open: WhenOpen = Field(
+        WhenOpen.WAIT, description="What a take does whose model rests: wait, or fail."
+    )
+    wait_s: float = Field(300, ge=0, description="How long it waits before it fails.")
+    fallbacks: Mapping[str, tuple[str, ...]] = Field(
+        {}, description="Which models are asked instead of one that cannot, by name, in order."
+    )
+
     @property
     def policy(self) -> Containment:
         """The same, as the tier reads it."""
-        return Containment(silence_s=self.silence_s)
+        return Containment(**self.model_dump(exclude={"memory_mb"}))
 
 
 class DeviceTable(BaseModel):

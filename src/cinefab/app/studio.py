@@ -306,7 +306,7 @@ class Studio:
                 raise
             self._end_broken(job, failure_of(error))
         except WorkerLost as error:
-            self._end_broken(job, failure_of(error))
+            self._end_broken(job, failure_of(error), to=JobStatus.PARKED)
         except Unavailable as error:
             if durable.status(workflow) is not Status.FAILED:
                 return False
@@ -315,9 +315,9 @@ class Studio:
             self._end_broken(job, failure_of(error))
         return True
 
-    def _end_broken(self, job: JobId, failure: Json) -> None:
+    def _end_broken(self, job: JobId, failure: Json, *, to: JobStatus = JobStatus.FAILED) -> None:
         """End the row of a job whose workflow is over without having done so."""
-        if fail_job(self.shop, job, failure):
+        if fail_job(self.shop, job, failure, to=to):
             self._report(job)
 
     def _cancel(self, job: JobId) -> Mapping[str, Any]:

@@ -12,12 +12,14 @@
     ├── RefusedByReview         a check failed and no refinement is worth its price
     ├── NothingToDecide         no person is asked, any more or at all, or not in this way
     ├── Cancelled               somebody asked for the work to stop
+    ├── JobParked               a job ended so many processes that it is not taken up by itself
     ├── ContractMismatch        a plug-in does not keep what its contract promises
     ├── FitsNowhere             a model needs what no device of this studio has
     ├── Unavailable             something the work needs is not there
     │   ├── StorageUnavailable  the database or the blobs cannot be reached, or are full
     │   ├── SandboxUnavailable  this machine cannot confine the decoding of untrusted media
     │   ├── OutOfMemory         a device, or a process's share of it, has no memory left for the work
+    │   ├── CircuitOpen         a model failed for so many that nothing is given to it for now
     │   ├── StepHung            work told nothing for longer than it may, and its process was ended
     │   └── WorkerLost          the process that did the work died under it
     │       └── NativeCrash     it died in native code, of a signal
@@ -45,7 +47,7 @@ class CinefabError(Exception):
         # Errors cross process borders; keyword-only fields do not survive the default pickling.
         return _rebuild, (type(self), str(self), dict(self.__dict__))
 
-    def as_dict(self) -> dict[str, str]:
+    def as_dict(self) -> dict[str, Any]:
         """Return the report as JSON-like fields, `error` being the class's name."""
         return {
             "error": type(self).__name__,
@@ -71,7 +73,7 @@ class BriefInvalid(CinefabError):
         super().__init__(attempted=attempted, found=f"{field}: {found}", remedy=remedy)
         self.field = field
 
-    def as_dict(self) -> dict[str, str]:
+    def as_dict(self) -> dict[str, Any]:
         """Return the report with the path to the place in the brief."""
         return {**super().as_dict(), "field": self.field}
 
@@ -119,7 +121,7 @@ class RequestInvalid(CinefabError):
         super().__init__(attempted=attempted, found=f"{field}: {found}", remedy=remedy)
         self.field = field
 
-    def as_dict(self) -> dict[str, str]:
+    def as_dict(self) -> dict[str, Any]:
         """Return the report with the path to the place."""
         return {**super().as_dict(), "field": self.field}
 
@@ -148,6 +150,20 @@ class NothingToDecide(CinefabError):
 
 class Cancelled(CinefabError):
     """Somebody asked for the work to stop."""
+
+
+class JobParked(CinefabError):
+    """A job ended so many processes that it is not taken up by itself; `killed_by` says of what."""
+
+    def __init__(
+        self, *, attempted: str, found: str, remedy: str, killed_by: tuple[Mapping[str, Any], ...]
+    ) -> None:
+        super().__init__(attempted=attempted, found=found, remedy=remedy)
+        self.killed_by = killed_by
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the report with what killed each process."""
+        return {**super().as_dict(), "killed_by": [dict(each) for each in self.killed_by]}
 
 
 class ContractMismatch(CinefabError):
@@ -184,6 +200,10 @@ class SandboxUnavailable(Unavailable):
 
 class OutOfMemory(Unavailable):
     """A device, or a process's share of it, has no memory left for the work."""
+
+
+class CircuitOpen(Unavailable):
+    """A model failed for so many that nothing is given to it for now."""
 
 
 class StepHung(Unavailable):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from cinefab.core.ids import JobId, TenantId
+from cinefab.core.ids import JobId, LeaseId, TenantId
 from cinefab.core.stage import TimeClass
 from cinefab.core.units import DeviceUs, Uusd
 from cinefab.economics import journal
@@ -48,6 +48,7 @@ class LeaseCost:
     time is ours.
     """
 
+    id: LeaseId
     stage: str
     device_class: str
     nusd_per_s: int | None
@@ -158,6 +159,7 @@ def job_costs(connection: sa.Connection, *, tenant: TenantId, job: JobId) -> Job
         by_class=_time_by_class(connection, lease.c.tenant_id == tenant, lease.c.job_id == job),
         leases=tuple(
             LeaseCost(
+                id=LeaseId(row.id),
                 stage=row.stage,
                 device_class=row.device_class,
                 nusd_per_s=row.nusd_per_s,

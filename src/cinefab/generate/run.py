@@ -153,6 +153,8 @@ class Run:
         """Say what somebody else asks for this run; the same work is billed once."""
         if all(each.reference != bill.reference for each in self._bills):
             self._bills.append(bill)
+            # At once: a run that fails after it was billed has no other way to say so.
+            self._tell({"billed": bill.as_dict()})
 
     def note(self, name: str, value: Json) -> None:
         """Say something of how the takes came about, which goes into their lineage."""

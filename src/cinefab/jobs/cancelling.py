@@ -11,6 +11,7 @@ from cinefab.core.units import DeviceUs
 from cinefab.economics.leases import open_leases_of, open_leases_of_job
 from cinefab.economics.ledger import absorb_lost_lease
 from cinefab.engine.wire import Fault
+from cinefab.jobs.containing import record_lost_worker
 from cinefab.jobs.rounds import current_workflow
 from cinefab.jobs.status import JobStatus, move_job
 from cinefab.jobs.workshop import Workshop
@@ -54,17 +55,19 @@ def cancel_job(shop: Workshop, job: JobId, *, by: str) -> bool:
     return moved
 
 
-def fail_job(shop: Workshop, job: JobId, failure: Json) -> bool:
+def fail_job(
+    shop: Workshop, job: JobId, failure: Json, *, to: JobStatus = JobStatus.FAILED
+) -> bool:
     """End a job that its engine has given up, with the report that says why, and void the rest.
 
-    False if it had ended: then it stays as it is.
+    One that the engine gave up because it ends its workers is parked. False if it had ended: then it stays as it is.
     """
     with shop.recorder.db.write() as connection:
         return move_job(
             connection,
             tenant=shop.tenant,
             job_id=job,
-            to=JobStatus.FAILED,
+            to=to,
             failure=failure,
             now_us=shop.recorder.clock.now_us(),
         )
@@ -91,3 +94,4 @@ def absorb_leases_of(shop: Workshop, worker: WorkerId) -> None:
                 lost_us=DeviceUs(max(0, last_beat_us - lease.opened_us)),
                 now_us=now_us,
             )
+            record_lost_worker(connection, shop, lease, now_us)

@@ -15,7 +15,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from cinefab.core.errors import CinefabError
+from cinefab.core.errors import CinefabError, WorkerLost
 from cinefab.core.ids import JobId, WorkerId
 from cinefab.engine.durable import Status
 from cinefab.engine.heartbeat import process_runs, this_host
@@ -100,7 +100,8 @@ class Caretaker:
                 self._shop.durable.result(workflow, timeout_s=_RESULT_LIMIT_S)
             except (CinefabError, Fault) as error:
                 job, _ = round_of(workflow)
-                if fail_job(workshop_of(self._shop, job), job, failure_of(error)):
+                to = JobStatus.PARKED if isinstance(error, WorkerLost) else JobStatus.FAILED
+                if fail_job(workshop_of(self._shop, job), job, failure_of(error), to=to):
                     _log.warning("broken_job_ended", extra={"job": job, "found": str(error)})
         self._broken = broken
 

@@ -14,7 +14,13 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, TypeVar
 
 from cinefab.core.canonical import Json
-from cinefab.core.errors import Cancelled, CinefabError, RefusedByReview, StorageUnavailable
+from cinefab.core.errors import (
+    Cancelled,
+    CinefabError,
+    JobParked,
+    RefusedByReview,
+    StorageUnavailable,
+)
 from cinefab.core.ids import JobId
 from cinefab.core.plan import Plan, PlannedShot, PlannedTransition
 from cinefab.engine.durable import step
@@ -82,6 +88,8 @@ async def make_film(shop: Workshop, job: JobId, round_number: int = 0) -> Json:
         return await _end(shop, of, "refused", JobStatus.REFUSED, error.as_dict())
     except Cancelled as error:
         return await _end(shop, of, "cancelled", JobStatus.CANCELLED, error.as_dict())
+    except JobParked as error:
+        return await _end(shop, of, "parked", JobStatus.PARKED, error.as_dict())
     except CinefabError as error:
         return await _end(shop, of, "failed", JobStatus.FAILED, error.as_dict())
     except Exception as error:

@@ -14,6 +14,7 @@ from cinefab.core.plan import Plan, PlannedSegment, PlannedShot
 from cinefab.core.stage import Bill, Content, Lineage, TimeClass
 from cinefab.engine.compute import ComputeResult
 from cinefab.generate.segments import KeptSegment, TakeFacts, record_segment, record_take
+from cinefab.jobs.containing import GaveUp, blaming, end_for, run_contained
 from cinefab.jobs.effects import effects_said
 from cinefab.jobs.looks import find_looks, record_looks, where_they_lie
 from cinefab.jobs.models import model_of
@@ -30,7 +31,7 @@ from cinefab.jobs.pieces import (
 from cinefab.jobs.previewing import has_quick_look, preview, show
 from cinefab.jobs.refining import REFUSED
 from cinefab.jobs.running import WatchedRun
-from cinefab.jobs.stages import Order, StageOutput, run_stage
+from cinefab.jobs.stages import Attempt, Order, StageOutput
 from cinefab.jobs.takes import ask_model, finish_of, input_said, prompt_of, request_for, sources_of
 from cinefab.jobs.workshop import Model, Progress, Workshop
 from cinefab.provenance.assets import Asset
@@ -75,11 +76,12 @@ async def generate(
     missing = missing_of(plan, shot, pieces_from(kept))
     name = f"generate:{shot.index}:{attempt}" if attempt else f"generate:{shot.index}"
 
-    async def body() -> StageOutput:
-        return await _make(shop, order, plan, shot, missing, references, attempt)
+    async def body(run: Attempt) -> StageOutput:
+        return await _make(shop, order, plan, shot, missing, references, attempt, run)
 
-    device_class = model_of(shop, order, shot).device_class
-    committed = await run_stage(shop, order, name, body, device_class=device_class)
+    committed = await run_contained(shop, order, name, model_of(shop, order, shot), body)
+    if isinstance(committed, GaveUp):
+        raise await end_for(shop, order, committed)
     facts: Any = committed.facts
     return {"pieces": pieces_of(committed), REFUSED: facts.get(REFUSED)}
 
@@ -92,6 +94,7 @@ async def _make(
     missing: Sequence[PlannedSegment],
     references: Sequence[Json],
     attempt: int,
+    running: Attempt,
 ) -> StageOutput:
     model = model_of(shop, order, shot)
     folder = shop.scratch / order.job
@@ -123,7 +126,10 @@ async def _make(
 
     def tell(news: Json) -> None:
         assert isinstance(news, dict), "a model's process reports objects"
-        if "frames" in news:
+        if "billed" in news:
+            billed: Any = news["billed"]
+            running.bills.append(Bill(**billed))
+        elif "frames" in news:
             done = min(0.99, int(str(news["frames"])) / frames)
             shop.tell(Progress(job=order.job, stage=stage, done=done))
         elif run is not None:
@@ -141,7 +147,8 @@ async def _make(
         timeout_s=_LIMIT_FIXED_S + _LIMIT_PER_ESTIMATE * estimate_s,
         silence_s=_silence_s(shop, model),
     )
-    answer = await asked if run is None else await run.follow(asked)
+    with blaming(running):
+        answer = await asked if run is None else await run.follow(asked)
     value: Any = answer.value
     output = await asyncio.to_thread(
         _keep, shop, order, plan, shot, value, references, answer, attempt, run

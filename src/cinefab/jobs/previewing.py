@@ -15,10 +15,11 @@ from cinefab.core.plan import Plan, PlannedShot
 from cinefab.core.stage import Content, Lineage
 from cinefab.generate.preview_film import preview_size
 from cinefab.generate.segments import KeptSegment, record_segment
+from cinefab.jobs.containing import GaveUp, blaming, run_contained
 from cinefab.jobs.effects import effects_said
 from cinefab.jobs.models import model_of
 from cinefab.jobs.pieces import missing_of, pieces_from, still_key
-from cinefab.jobs.stages import Order, StageOutput, run_stage
+from cinefab.jobs.stages import Attempt, Order, StageOutput
 from cinefab.jobs.tables import job as job_table
 from cinefab.jobs.takes import (
     ask_model,
@@ -50,12 +51,15 @@ async def preview(
     found = pieces_from(kept).get(key)
     if found is None:
 
-        async def body() -> StageOutput:
+        async def body(run: Attempt) -> StageOutput:
             missing = [shot for shot in plan.shots[1:] if missing_of(plan, shot, pieces_from(kept))]
-            return await _make_still(shop, order, plan, key, references, missing)
+            return await _make_still(shop, order, plan, key, references, missing, run)
 
-        device_class = model_of(shop, order, plan.shots[0]).device_class
-        committed = await run_stage(shop, order, "preview", body, device_class=device_class)
+        model = model_of(shop, order, plan.shots[0])
+        committed = await run_contained(shop, order, "preview", model, body)
+        if isinstance(committed, GaveUp):
+            # The takes will say what is wrong with it, or be made by another model.
+            return None
         assert isinstance(committed.facts, dict), "preview keeps an object"
         digest = Sha256(str(committed.facts["digest"]))
     else:
@@ -116,6 +120,7 @@ async def _make_still(
     key: Sha256,
     references: Sequence[Json],
     missing: Sequence[PlannedShot],
+    running: Attempt,
 ) -> StageOutput:
     shot = plan.shots[0]
     model = model_of(shop, order, shot)
@@ -130,9 +135,10 @@ async def _make_still(
         **await asyncio.to_thread(finish_of_still, shop, order, shot, references),
     }
     # Another process may be idle for longer and would have to load the model first.
-    answer = await ask_model(
-        shop, order, shot, _STILL_TASK, argument, affinity=model.affinity, timeout_s=_LIMIT_S
-    )
+    with blaming(running):
+        answer = await ask_model(
+            shop, order, shot, _STILL_TASK, argument, affinity=model.affinity, timeout_s=_LIMIT_S
+        )
     value: Any = answer.value
     load_us = answer.load_us + value["load_us"]
     digest = await asyncio.to_thread(shop.blobs.put_file, path)

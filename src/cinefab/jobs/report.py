@@ -26,6 +26,7 @@ from cinefab.generate.plan import plan_from_document
 from cinefab.generate.tables import take
 from cinefab.jobs.report_attempts import attempts_of, is_planning
 from cinefab.jobs.report_effects import effects_of
+from cinefab.jobs.report_failures import failures_of
 from cinefab.jobs.report_origin import origin_of, references_of
 from cinefab.jobs.report_preview import (
     first_picture,
@@ -94,6 +95,7 @@ def build_report(shop: Workshop, job: JobId) -> dict[str, Any]:
             **({"bills": [_bill(each) for each in costs.bills]} if costs.bills else {}),
             "effects": effects_of(stages, costs),
             "attempts": attempts_of(connection, stages, costs, tenant=shop.tenant),
+            **failures_of(connection, job, costs, tenant=shop.tenant),
             **_money(costs, released),
             **preview_of_film(shop, connection, job, brief, stages, costs, out=row.out),
             "yield": _yield(shop, connection, job, row.status, plan, stages),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -18,12 +18,13 @@ import sqlalchemy as sa
 
 from cinefab.core.brief import Brief
 from cinefab.core.canonical import Json, Sha256, canonical_json
-from cinefab.core.errors import Cancelled
+from cinefab.core.errors import Cancelled, CinefabError
 from cinefab.core.ids import JobId, LeaseId
 from cinefab.core.stage import Bill, Charge, Elapsed, TimeClass
 from cinefab.core.units import DeviceUs
 from cinefab.economics.leases import open_lease
 from cinefab.economics.ledger import Overrun, absorb_lost_lease
+from cinefab.engine.wire import Fault
 from cinefab.jobs.status import ENDED
 from cinefab.jobs.tables import job as job_table
 from cinefab.jobs.workshop import Progress, Workshop
@@ -120,14 +121,40 @@ def latest_stage(stages: Sequence[CommittedStage], name: str) -> CommittedStage 
 StageBody = Callable[[], Awaitable[StageOutput]]
 
 
+def _nothing_more(_connection: sa.Connection, _lease: LeaseId) -> None:
+    """Write nothing beside the waste of a lease that was lost."""
+
+
+@dataclass(eq=False, slots=True, kw_only=True)
+class Attempt:
+    """One run of a stage's body as it goes: what is to be known of it if it fails.
+
+    `bills` are what somebody else has asked so far, so that it is paid whatever becomes of the run;
+    `blamed` is the error that whatever the body asked is to blame for. `on_lost` writes more, in
+    the transaction that accounts for a lease whose work was lost.
+    """
+
+    on_lost: Callable[[sa.Connection, LeaseId], None] = _nothing_more
+    bills: list[Bill] = field(default_factory=list)
+    blamed: CinefabError | Fault | None = None
+
+
 async def run_stage(
-    shop: Workshop, order: Order, name: str, body: StageBody, *, device_class: str = CPU
+    shop: Workshop,
+    order: Order,
+    name: str,
+    body: StageBody,
+    *,
+    device_class: str = CPU,
+    attempt: Attempt | None = None,
 ) -> CommittedStage:
     """Run a stage of a job once: take a place and a lease, run the body, commit what it made.
 
     A stage that is already committed is returned as it was. If the body fails or is cancelled,
-    its time goes into the ledger as waste that nobody is charged for, and the error goes on.
+    its time goes into the ledger as waste that nobody is charged for, with what the `attempt` was
+    billed by then, and the error goes on.
     """
+    attempt = attempt or Attempt()
     job = order.job
     ref = stage_ref(shop, order, name)
     known = await asyncio.to_thread(find_stage, shop.recorder.db, ref)
@@ -138,10 +165,9 @@ async def run_stage(
         clock = shop.recorder.clock
         started_us, began_us = clock.now_us(), clock.elapsed_us()
         lease = await asyncio.to_thread(_open, shop, order, ref, device_class)
-        bills: tuple[Bill, ...] = ()
         try:
             output = await body()
-            bills = output.bills
+            attempt.bills += output.bills
             took_us = clock.elapsed_us() - began_us
             charge = _charge(shop, ref, lease, device_class, took_us, output)
             took = Elapsed(started_us=started_us, took_us=took_us)
@@ -149,7 +175,7 @@ async def run_stage(
         except BaseException:
             lost_us = DeviceUs(clock.elapsed_us() - began_us)
             # Cancellation must not cut short what keeps the books right.
-            await asyncio.shield(asyncio.to_thread(_give_up, shop, lease, lost_us, bills))
+            await asyncio.shield(asyncio.to_thread(_give_up, shop, lease, lost_us, attempt))
             raise
     shop.tell(Progress(job=job, stage=order.named(name), done=1.0))
     return committed
@@ -245,16 +271,17 @@ def _blobs_of(made: tuple[Asset, ...]) -> set[Sha256]:
     return {asset.sha256 for asset in made} | {Sha256(digest) for each in named for digest in each}
 
 
-def _give_up(shop: Workshop, lease: LeaseId, lost_us: DeviceUs, bills: tuple[Bill, ...]) -> None:
+def _give_up(shop: Workshop, lease: LeaseId, lost_us: DeviceUs, attempt: Attempt) -> None:
     with shop.recorder.db.write() as connection:
         absorb_lost_lease(
             connection,
             tenant=shop.tenant,
             lease=lease,
             lost_us=lost_us,
-            bills=bills,
+            bills=tuple(attempt.bills),
             now_us=shop.recorder.clock.now_us(),
         )
+        attempt.on_lost(connection, lease)
 
 
 def _refuse_if_over(connection: sa.Connection, order: Order, ref: StageRef) -> None:

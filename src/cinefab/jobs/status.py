@@ -16,7 +16,10 @@ from cinefab.store.facts import AuditLeaf, OutboxEvent, record_event, record_lea
 
 
 class JobStatus(StrEnum):
-    """Where a job stands; the last four are the end."""
+    """Where a job stands; the last five are the end.
+
+    A parked job ended so many processes that nobody takes it up but a person, who orders it again.
+    """
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -25,10 +28,17 @@ class JobStatus(StrEnum):
     REFUSED = "refused"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    PARKED = "parked"
 
 
 ENDED: Final = frozenset(
-    {JobStatus.DELIVERED, JobStatus.REFUSED, JobStatus.FAILED, JobStatus.CANCELLED}
+    {
+        JobStatus.DELIVERED,
+        JobStatus.REFUSED,
+        JobStatus.FAILED,
+        JobStatus.CANCELLED,
+        JobStatus.PARKED,
+    }
 )
 
 MOVES: Final[Mapping[JobStatus, frozenset[JobStatus]]] = {

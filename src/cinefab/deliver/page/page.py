@@ -36,12 +36,13 @@ _STATUS: Final[Mapping[str, tuple[str, str]]] = {
     "refused": ("failed", "Refused by review"),
     "failed": ("failed", "Failed"),
     "cancelled": ("failed", "Cancelled"),
+    "parked": ("failed", "Parked"),
     "needs_person": ("waits", "Waits for a person"),
     "running": ("running", "Running"),
     "waiting": ("running", "Waiting to start"),
 }
 
-_ENDED: Final = frozenset({"delivered", "refused", "failed", "cancelled"})
+_ENDED: Final = frozenset({"delivered", "refused", "failed", "cancelled", "parked"})
 
 _MARKS: Final[Mapping[str, Html]] = {
     "done": tag("circle", cx=5, cy=5, r=4),

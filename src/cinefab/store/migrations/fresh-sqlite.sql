@@ -1,4 +1,4 @@
--- revision 0013
+-- revision 0014
 CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
@@ -585,4 +585,28 @@ CREATE TABLE identity (
 	CONSTRAINT fk_identity_tenant_id_tenant FOREIGN KEY(tenant_id) REFERENCES tenant (id)
 );
 CREATE INDEX ix_identity_tenant_id_identity_principal_id ON identity (tenant_id, principal_id);
-INSERT INTO alembic_version (version_num) VALUES ('0013');
+CREATE TABLE breaker (
+	model TEXT NOT NULL, 
+	state TEXT NOT NULL, 
+	failed TEXT NOT NULL, 
+	until_us BIGINT NOT NULL, 
+	rests INTEGER NOT NULL, 
+	why TEXT NOT NULL, 
+	changed_us BIGINT NOT NULL, 
+	CONSTRAINT pk_breaker PRIMARY KEY (model)
+);
+CREATE TABLE failed_run (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	tenant_id TEXT NOT NULL, 
+	job_id TEXT NOT NULL, 
+	stage TEXT NOT NULL, 
+	model TEXT, 
+	kind TEXT NOT NULL, 
+	error TEXT NOT NULL, 
+	ended TEXT, 
+	follows TEXT NOT NULL, 
+	lease_id TEXT, 
+	created_us BIGINT NOT NULL
+);
+CREATE INDEX ix_failed_run_tenant_id_failed_run_job_id ON failed_run (tenant_id, job_id);
+INSERT INTO alembic_version (version_num) VALUES ('0014');
