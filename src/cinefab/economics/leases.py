@@ -21,7 +21,10 @@ from cinefab.economics.tables import lease, lease_class
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenLease:
-    """A lease whose time is still running; unpriced where `nusd_per_s` is None."""
+    """A lease whose time is still running; unpriced where `nusd_per_s` is None.
+
+    Its time is counted on each of its `devices`.
+    """
 
     id: LeaseId
     tenant: TenantId
@@ -31,6 +34,11 @@ class OpenLease:
     stage: str
     nusd_per_s: int | None
     opened_us: int
+    devices: int = 1
+
+    def lost_us(self, until_us: int) -> DeviceUs:
+        """Return the device time since it was opened, if it was lost at `until_us`."""
+        return DeviceUs(max(0, until_us - self.opened_us) * self.devices)
 
 
 def open_lease(
@@ -44,8 +52,9 @@ def open_lease(
     prices: PriceBook,
     ids: IdSource,
     now_us: int,
+    devices: int = 1,
 ) -> LeaseId:
-    """Open a lease for a stage at the price of the moment; return its id."""
+    """Open a lease for a stage on so many devices, at the price of the moment; return its id."""
     opened = LeaseId(ids.new("lse"))
     connection.execute(
         lease.insert().values(
@@ -56,6 +65,7 @@ def open_lease(
             job_id=job,
             stage=stage,
             nusd_per_s=prices.find(device_class),
+            devices=devices,
             opened_us=now_us,
         )
     )
@@ -161,6 +171,7 @@ def _open_leases(
             stage=row.stage,
             nusd_per_s=row.nusd_per_s,
             opened_us=row.opened_us,
+            devices=row.devices,
         )
         for row in connection.execute(query)
     )

@@ -129,6 +129,7 @@ lease: Final = sa.Table(
     sa.Column("job_id", sa.Text, nullable=False),
     sa.Column("stage", sa.Text, nullable=False),
     sa.Column("nusd_per_s", sa.BigInteger),
+    sa.Column("devices", sa.Integer, nullable=False, server_default="1"),
     sa.Column("opened_us", sa.BigInteger, nullable=False),
     sa.Column("closed_us", sa.BigInteger),
     sa.Column("device_us", sa.BigInteger),
@@ -148,6 +149,7 @@ lease: Final = sa.Table(
 )
 """A stage's time on a device; the price is the one in force when it was opened (None: unpriced).
 
+A gang's lease is of several `devices` at once, and its time is theirs together.
 `cost_uusd` is what the provider is owed for the whole of it. `charge_key` is set on the one lease
 that charged its stage; a closed lease without it was lost, and its time is ours.
 """

@@ -20,8 +20,9 @@ Report = Callable[[Json], None]
 class ComputeResult:
     """What a task returned, and where its time went, in microseconds.
 
-    `waited_us` passed before a process took the task up. `worker_us` is the process's time on it;
-    `load_us` of that went into importing the task's code, nothing in a warm process.
+    `waited_us` passed before there was a process for it. `worker_us` is a process's time on it;
+    `load_us` of that went into getting ready: starting the process, as far as this task waited for
+    it, and importing the task's code. It is exactly 0 in a process that was warm.
     """
 
     value: Json

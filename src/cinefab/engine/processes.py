@@ -206,15 +206,16 @@ class LocalProcesses:
             death = process.end()
             return f"{death.found}. {death.stderr[-500:]}"
         else:
+            ready_us = self._clock.elapsed_us()
             self._free(seat, process)
-            self._serve(seat, process)
+            self._serve(seat, process, ready_us)
             return None
         finally:
             with self._lock:
                 seat.process, seat.is_idle, seat.affinity = None, False, None
             process.end()
 
-    def _serve(self, seat: _Seat, process: WorkerProcess) -> None:
+    def _serve(self, seat: _Seat, process: WorkerProcess, ready_us: int) -> None:
         while (ticket := self._next(seat, process)) is not None:
             taken_us = self._clock.elapsed_us()
             order = {"task": ticket.task, "argument": ticket.argument}
@@ -226,7 +227,11 @@ class LocalProcesses:
                     silence_s=ticket.silence_s,
                     on_progress=ticket.tell,
                 )
-                result = _result(frame, waited_us=taken_us - ticket.queued_us)
+                # What was queued while the process was still starting has waited for that.
+                boot_us = max(0, ready_us - ticket.queued_us)
+                result = _result(
+                    frame, waited_us=taken_us - ticket.queued_us - boot_us, boot_us=boot_us
+                )
                 if "leaves" in frame:
                     process.kill()
             except NeverTaken:
@@ -355,13 +360,13 @@ def _ignore(_news: Json) -> None:
     """Hear of progress and do nothing."""
 
 
-def _result(frame: Mapping[str, Any], *, waited_us: int) -> _Result:
+def _result(frame: Mapping[str, Any], *, waited_us: int, boot_us: int) -> _Result:
     if "error" in frame:
         return decode_error(frame["error"])
     return ComputeResult(
         value=frame["value"],
-        worker_us=frame["worker_us"],
-        load_us=frame["load_us"],
+        worker_us=frame["worker_us"] + boot_us,
+        load_us=frame["load_us"] + boot_us,
         waited_us=waited_us,
     )
 

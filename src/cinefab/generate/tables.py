@@ -63,3 +63,20 @@ resume_point: Final = sa.Table(
 Of each part there is one row that has not ended, the newest. `ended_us` is when a newer one took
 its place, or the run's stage was committed; the row goes when a sweep takes its blobs.
 """
+
+model_load: Final = sa.Table(
+    "model_load",
+    METADATA,
+    row_id(),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("device_class", sa.Text, nullable=False),
+    sa.Column("load_us", sa.BigInteger, nullable=False),
+    sa.Column("created_us", sa.BigInteger, nullable=False),
+    sa.Index(None, "model", "device_class", "id"),
+    sa.CheckConstraint("load_us > 0", name="positive"),
+    sqlite_autoincrement=True,
+)
+"""How long a model took to get ready on a class of device, each time that it was cold there.
+
+It belongs to no tenant: whoever orders first has the model loaded for the others, too.
+"""

@@ -7,7 +7,6 @@ import sqlalchemy as sa
 from cinefab.core.canonical import Json
 from cinefab.core.errors import CinefabError
 from cinefab.core.ids import JobId, TenantId, WorkerId
-from cinefab.core.units import DeviceUs
 from cinefab.economics.leases import open_leases_of, open_leases_of_job
 from cinefab.economics.ledger import absorb_lost_lease
 from cinefab.engine.wire import Fault
@@ -47,7 +46,7 @@ def cancel_job(shop: Workshop, job: JobId, *, by: str) -> bool:
                     connection,
                     tenant=shop.tenant,
                     lease=lease.id,
-                    lost_us=DeviceUs(max(0, now_us - lease.opened_us)),
+                    lost_us=lease.lost_us(now_us),
                     now_us=now_us,
                 )
     if shop.durable.is_open:
@@ -91,7 +90,7 @@ def absorb_leases_of(shop: Workshop, worker: WorkerId) -> None:
                 connection,
                 tenant=TenantId(lease.tenant),
                 lease=lease.id,
-                lost_us=DeviceUs(max(0, last_beat_us - lease.opened_us)),
+                lost_us=lease.lost_us(last_beat_us),
                 now_us=now_us,
             )
             record_lost_worker(connection, shop, lease, now_us)

@@ -213,6 +213,7 @@ async def _once(
             name,
             lambda: body(attempt),
             device_class=model.device_class,
+            devices=model.devices,
             attempt=attempt,
         )
     except BaseException as error:

@@ -21,12 +21,13 @@ from cinefab.core.canonical import Json, Sha256, canonical_json, sha256_of
 from cinefab.core.errors import BriefInvalid, BudgetTooSmall
 from cinefab.core.ids import JobId
 from cinefab.core.plan import MediaKind, Plan, PreparedReference, Versions
-from cinefab.core.units import Uusd
+from cinefab.core.units import DeviceUs, Uusd, price_of
 from cinefab.deliver.places import Place, PlaceRefused
 from cinefab.economics.budgets import NOBODY_ELSE, Spenders, budgets_over, record_spenders
 from cinefab.economics.journal import take_gate
 from cinefab.economics.ledger import reserve
 from cinefab.generate.backend import ModelCard
+from cinefab.generate.loads import expected_load
 from cinefab.generate.plan import CLIPS, estimate_uusd, make_plan
 from cinefab.generate.preview_film import preview_brief, starts_wanted, with_starts
 from cinefab.generate.storyboard import expand
@@ -408,7 +409,7 @@ def _rough_plan(shop: Workshop, brief: Brief, model: Model) -> Plan:
         versions=versions_of(shop, model),
         tenant=shop.tenant,
         files={},
-        nusd_per_s=shop.prices.find_ahead(model.device_class),
+        nusd_per_s=price_ahead(shop, model),
         chain_of=chain_of(
             shop,
             brief,
@@ -419,12 +420,37 @@ def _rough_plan(shop: Workshop, brief: Brief, model: Model) -> Plan:
     )
 
 
+def price_ahead(shop: Workshop, model: Model) -> int | None:
+    """Return what estimates take for a second of a model's devices, of all that it needs at once."""
+    price = shop.prices.find_ahead(model.device_class)
+    return None if price is None else price * model.devices
+
+
 def estimate_whole(shop: Workshop, plan: Plan, model: Model) -> Uusd | None:
-    """Return what a whole job may cost: its takes where their model runs, the rest on our own."""
+    """Return what a whole job may cost: its takes where their model runs, the rest on our own.
+
+    What is expected for loading the model is part of it, unless the model is kept warm.
+    """
     if model.device_class == CPU:
-        return estimate_uusd(plan)
-    others = shop.prices.find(CPU)
-    return None if others is None else estimate_uusd(plan, others_nusd_per_s=others)
+        without = estimate_uusd(plan)
+    else:
+        others = shop.prices.find(CPU)
+        without = None if others is None else estimate_uusd(plan, others_nusd_per_s=others)
+    if without is None:
+        return None
+    price = price_ahead(shop, model) or 0
+    return Uusd(without + price_of(_loading_us(shop, plan, model), nusd_per_s=price))
+
+
+def _loading_us(shop: Workshop, plan: Plan, model: Model) -> DeviceUs:
+    """Return what loading a model for a film is expected to take, on every process that may."""
+    if shop.is_kept_warm(model):
+        return DeviceUs(0)
+    with shop.recorder.db.read() as connection:
+        once_us = expected_load(connection, model.card, device_class=model.device_class)
+    shots = sum(1 for shot in plan.shots if shot.model is None)
+    at_once = max(1, shop.slots.count(model.device_class) // model.devices)
+    return DeviceUs(once_us * min(shots, at_once))
 
 
 def _amount_to_reserve(brief: Brief, model: Model, estimate: Estimate) -> Uusd | None:

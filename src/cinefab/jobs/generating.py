@@ -13,6 +13,7 @@ from cinefab.core.canonical import Json, Sha256, digest_of
 from cinefab.core.plan import Plan, PlannedSegment, PlannedShot
 from cinefab.core.stage import Bill, Content, Lineage, TimeClass
 from cinefab.engine.compute import ComputeResult
+from cinefab.generate.loads import record_load
 from cinefab.generate.segments import KeptSegment, TakeFacts, record_segment, record_take
 from cinefab.jobs.containing import GaveUp, blaming, end_for, run_contained
 from cinefab.jobs.effects import effects_said
@@ -197,6 +198,7 @@ def _keep(
     run: WatchedRun | None,
 ) -> StageOutput:
     refused = value.get(REFUSED)
+    load_us = answer.load_us + value["load_us"]
     said: Mapping[str, Any] = value.get("run", {})
     model = model_of(shop, order, shot)
     lineage = Lineage(
@@ -248,6 +250,13 @@ def _keep(
 
     def also(connection: sa.Connection, made: tuple[Asset, ...]) -> None:
         now_us = shop.recorder.clock.now_us()
+        record_load(
+            connection,
+            model=model.card.ref,
+            device_class=model.device_class,
+            load_us=load_us if value["load_us"] else 0,
+            now_us=now_us,
+        )
         if run is not None:
             run.forget(connection)
         if came:
@@ -276,7 +285,6 @@ def _keep(
             shown = ordered_of_shots(shop, order, plan, [shot], frames=shot.frames).looked_at
             record_looks(shop, connection, looks, shown)
 
-    load_us = answer.load_us + value["load_us"]
     return StageOutput(
         assets=tuple(assets),
         facts={"segments": [_made(part) for part in value["parts"]], **_said(value)},

@@ -27,7 +27,7 @@ from cinefab.generate.plan import (
 from cinefab.generate.sounding import line_from_document
 from cinefab.generate.timeline import write_timeline
 from cinefab.jobs.clips import check_compared
-from cinefab.jobs.door import BLOB, clips_card, find_model, versions_of
+from cinefab.jobs.door import BLOB, clips_card, find_model, price_ahead, versions_of
 from cinefab.jobs.effects import chain_of, files_as_assets
 from cinefab.jobs.ingesting import kept_from_json, prepared
 from cinefab.jobs.stages import Order, StageOutput, run_stage
@@ -93,7 +93,7 @@ def _plan(
         versions=versions_of(shop, model),
         tenant=shop.tenant,
         files=brand_files(order),
-        nusd_per_s=shop.prices.find_ahead(model.device_class),
+        nusd_per_s=price_ahead(shop, model),
         chain_of=_chain(shop, order.brief, lines, draws=model.card.capabilities),
         spoken=lines,
         clips=clips_card(shop),

@@ -82,8 +82,10 @@ class Order:
 class StageOutput:
     """What a stage's body made: assets in order, small facts, and rows of the layer's own.
 
-    `load_us` of the time went into getting ready, `work_us` into the work; what is left of the
-    lease went into getting a process ready too. None means that all but `load_us` was work.
+    `load_us` of the time went into getting ready: a process, its code, a model's weights. It is 0
+    where all of them were warm. `work_us` went into the work; what is left of the lease the device
+    was held and idle, for what was fetched, handed over and committed. None means that all but
+    `load_us` was work.
     `work_class` says what the work was worth: whoever threw it away, or did it again, says so.
     `bills` are what somebody else asks for it.
     """
@@ -146,9 +148,12 @@ async def run_stage(
     body: StageBody,
     *,
     device_class: str = CPU,
+    devices: int = 1,
     attempt: Attempt | None = None,
 ) -> CommittedStage:
     """Run a stage of a job once: take a place and a lease, run the body, commit what it made.
+
+    A stage on several `devices` has all of them or waits, and its time is counted on each.
 
     A stage that is already committed is returned as it was. If the body fails or is cancelled,
     its time goes into the ledger as waste that nobody is charged for, with what the `attempt` was
@@ -160,20 +165,20 @@ async def run_stage(
     known = await asyncio.to_thread(find_stage, shop.recorder.db, ref)
     if known is not None:
         return known
-    async with shop.slots.take(device_class):
+    async with shop.slots.take(device_class, devices):
         shop.tell(Progress(job=job, stage=order.named(name), done=0.0))
         clock = shop.recorder.clock
         started_us, began_us = clock.now_us(), clock.elapsed_us()
-        lease = await asyncio.to_thread(_open, shop, order, ref, device_class)
+        lease = await asyncio.to_thread(_open, shop, order, ref, device_class, devices)
         try:
             output = await body()
             attempt.bills += output.bills
             took_us = clock.elapsed_us() - began_us
-            charge = _charge(shop, ref, lease, device_class, took_us, output)
+            charge = _charge(shop, ref, lease, device_class, devices, took_us, output)
             took = Elapsed(started_us=started_us, took_us=took_us)
             committed = await asyncio.to_thread(_commit, shop, order, ref, output, charge, took)
         except BaseException:
-            lost_us = DeviceUs(clock.elapsed_us() - began_us)
+            lost_us = DeviceUs((clock.elapsed_us() - began_us) * devices)
             # Cancellation must not cut short what keeps the books right.
             await asyncio.shield(asyncio.to_thread(_give_up, shop, lease, lost_us, attempt))
             raise
@@ -181,7 +186,7 @@ async def run_stage(
     return committed
 
 
-def _open(shop: Workshop, order: Order, ref: StageRef, device_class: str) -> LeaseId:
+def _open(shop: Workshop, order: Order, ref: StageRef, device_class: str, devices: int) -> LeaseId:
     with shop.recorder.db.write() as connection:
         _refuse_if_over(connection, order, ref)
         return open_lease(
@@ -194,6 +199,7 @@ def _open(shop: Workshop, order: Order, ref: StageRef, device_class: str) -> Lea
             prices=shop.prices,
             ids=shop.recorder.ids,
             now_us=shop.recorder.clock.now_us(),
+            devices=devices,
         )
 
 
@@ -202,6 +208,7 @@ def _charge(
     ref: StageRef,
     lease: LeaseId,
     device_class: str,
+    devices: int,
     took_us: int,
     output: StageOutput,
 ) -> Charge:
@@ -209,13 +216,12 @@ def _charge(
     work_us = took_us - load_us
     if output.work_us is not None:
         work_us = min(output.work_us, work_us)
-    # A place is held only while there is a process for it, so what is left of the lease was spent
-    # on getting that process ready.
     parts = {
-        TimeClass.LOAD: DeviceUs(took_us - work_us),
+        TimeClass.LOAD: DeviceUs(load_us),
         output.work_class: DeviceUs(work_us),
+        TimeClass.IDLE: DeviceUs(took_us - load_us - work_us),
     }
-    by_class = {kind: length for kind, length in parts.items() if length > 0}
+    by_class = {kind: DeviceUs(length * devices) for kind, length in parts.items() if length > 0}
     bills = output.bills
     if not bills and shop.prices.is_billed(device_class):
         # Somebody else's machine did it and did not say what they ask: unknown, and said so.

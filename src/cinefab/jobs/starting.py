@@ -71,9 +71,15 @@ async def take_start(
     async def body() -> StageOutput:
         return await _take(shop, order, plan, shot, pieces, references, is_drawn=is_drawn)
 
-    device_class = model.device_class if is_drawn else CPU
     of_film = replace(order, film=None)
-    committed = await run_stage(shop, of_film, f"start:{index}", body, device_class=device_class)
+    committed = await run_stage(
+        shop,
+        of_film,
+        f"start:{index}",
+        body,
+        device_class=model.device_class if is_drawn else CPU,
+        devices=model.devices if is_drawn else 1,
+    )
     facts: Any = committed.facts
     digest, asset = facts["digest"], committed.assets[0]
     return {

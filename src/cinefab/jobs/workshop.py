@@ -57,6 +57,11 @@ class Model:
         return self.card.devices[0].device_class
 
     @property
+    def devices(self) -> int:
+        """How many devices it runs on at once."""
+        return self.card.devices[0].count
+
+    @property
     def affinity(self) -> str:
         """What names the process that holds it: it has no secret in it."""
         return self.entry if self.configured is None else f"{self.entry}#{self.card.ref}"
@@ -167,3 +172,4 @@ class Workshop:
     usual_quota: Quota = NO_QUOTA
     containment: Containment = USUAL_CONTAINMENT
     preview_model: str = "procedural"
+    is_kept_warm: Callable[[Model], bool] = lambda _model: False

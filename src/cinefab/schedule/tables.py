@@ -1,4 +1,4 @@
-"""Runs of models that failed, and which models rest because of it."""
+"""Runs of models that failed, which models rest because of it, and who holds which device."""
 
 from __future__ import annotations
 
@@ -45,3 +45,23 @@ breaker: Final = sa.Table(
 `failed` is the jobs that it failed for lately, with their times; `until_us` is when a model that
 rests may be tried, or until when a trial counts as being under way; `rests` how often it rested in
 a row."""
+
+device_hold: Final = sa.Table(
+    "device_hold",
+    METADATA,
+    row_id(),
+    sa.Column("machine", sa.Text, nullable=False),
+    sa.Column("worker_id", sa.Text, nullable=False),
+    sa.Column("needs", sa.Text, nullable=False),
+    sa.Column("placed", sa.Text),
+    sa.Column("is_pinned", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("asked_us", sa.BigInteger, nullable=False),
+    sa.Column("granted_us", sa.BigInteger),
+    sa.Index(None, "machine", "id"),
+    sa.Index(None, "worker_id"),
+    sa.CheckConstraint("(placed IS NULL) = (granted_us IS NULL)", name="granted_when_placed"),
+    sqlite_autoincrement=True,
+)
+"""A wish for devices that a machine's workers share, in the order of asking, and where it was placed
+(NULL: it waits). A row is there as long as somebody waits or holds; what is pinned is never given up
+for others."""

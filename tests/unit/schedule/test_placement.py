@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cinefab.core.device import MIB, Device, DeviceNeed
@@ -111,6 +111,7 @@ fleets = st.lists(
 )
 
 
+@settings(deadline=None, max_examples=60)
 @given(fleets, st.lists(needs, max_size=12))
 def test_no_device_is_ever_given_more_than_it_has(fleet: Fleet, wanted: list[DeviceNeed]) -> None:
     by_name = {each.name: each for each in fleet.devices}

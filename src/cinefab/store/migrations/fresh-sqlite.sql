@@ -1,4 +1,4 @@
--- revision 0014
+-- revision 0015
 CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
@@ -58,7 +58,7 @@ CREATE TABLE lease (
 	closed_us BIGINT, 
 	device_us BIGINT, 
 	cost_uusd BIGINT, 
-	charge_key TEXT, 
+	charge_key TEXT, devices INTEGER DEFAULT '1' NOT NULL, 
 	CONSTRAINT pk_lease PRIMARY KEY (id), 
 	CONSTRAINT ck_lease_closed_with_its_time CHECK ((closed_us IS NULL) = (device_us IS NULL)), 
 	CONSTRAINT ck_lease_priced_is_costed CHECK ((cost_uusd IS NULL) = (closed_us IS NULL OR nusd_per_s IS NULL)), 
@@ -609,4 +609,26 @@ CREATE TABLE failed_run (
 	created_us BIGINT NOT NULL
 );
 CREATE INDEX ix_failed_run_tenant_id_failed_run_job_id ON failed_run (tenant_id, job_id);
-INSERT INTO alembic_version (version_num) VALUES ('0014');
+CREATE TABLE device_hold (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	machine TEXT NOT NULL, 
+	worker_id TEXT NOT NULL, 
+	needs TEXT NOT NULL, 
+	placed TEXT, 
+	is_pinned INTEGER DEFAULT '0' NOT NULL, 
+	asked_us BIGINT NOT NULL, 
+	granted_us BIGINT, 
+	CONSTRAINT ck_device_hold_granted_when_placed CHECK ((placed IS NULL) = (granted_us IS NULL))
+);
+CREATE INDEX ix_device_hold_machine_device_hold_id ON device_hold (machine, id);
+CREATE INDEX ix_device_hold_worker_id ON device_hold (worker_id);
+CREATE TABLE model_load (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	model TEXT NOT NULL, 
+	device_class TEXT NOT NULL, 
+	load_us BIGINT NOT NULL, 
+	created_us BIGINT NOT NULL, 
+	CONSTRAINT ck_model_load_positive CHECK (load_us > 0)
+);
+CREATE INDEX ix_model_load_model_model_load_device_class_model_load_id ON model_load (model, device_class, id);
+INSERT INTO alembic_version (version_num) VALUES ('0015');
