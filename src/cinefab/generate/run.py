@@ -18,6 +18,7 @@ from cinefab.core.canonical import Json, Sha256, canonical_json
 from cinefab.core.errors import Cancelled
 from cinefab.core.stage import Basis, Bill
 from cinefab.media.frames import Rgb
+from cinefab.media.sandbox.outcome import Confinement
 from cinefab.store.file_digest import file_sha256
 
 __all__ = ["ALONE", "Basis", "Bill", "ResumePoint", "Run"]
@@ -39,7 +40,8 @@ class Run:
     """One run of a model; the model's own thread uses it.
 
     `folder` is where its resume points lie, alone; without one nothing is kept and nothing found.
-    `tell` is given news of progress, as small JSON.
+    `tell` is given news of progress, as small JSON. `confinement` says whether this machine's must
+    hold before what an engine delivered is decoded.
     """
 
     def __init__(
@@ -47,9 +49,11 @@ class Run:
         *,
         folder: Path | None = None,
         tell: Callable[[Json], None] = lambda _news: None,
+        confinement: Confinement = Confinement.REQUIRED,
     ) -> None:
         self._folder = folder
         self._tell = tell
+        self._confinement = confinement
         self._bills: list[Bill] = []
         self._notes: dict[str, Json] = {}
         self._came: list[Path] = []
@@ -60,9 +64,18 @@ class Run:
         """A folder of this run's own, for what must outlive its process; None where nothing may."""
         return self._folder
 
+    @property
+    def confinement(self) -> Confinement:
+        """What decodes an engine's files is locked in; or, at best effort, as well as it can be."""
+        return self._confinement
+
     def within(self, name: str) -> Run:
         """Return the run of a part of this one's work: its resume points are its own."""
-        part = Run(folder=None if self._folder is None else self._folder / name, tell=self._tell)
+        part = Run(
+            folder=None if self._folder is None else self._folder / name,
+            tell=self._tell,
+            confinement=self._confinement,
+        )
         part._bills, part._notes, part._came = self._bills, self._notes, self._came
         part._stops = [*self._stops, *([] if self._folder is None else [self._folder])]
         return part

@@ -29,6 +29,7 @@ from cinefab.generate.windows import Window, are_joined, overlap_add, windows_fo
 from cinefab.media.decode import decode
 from cinefab.media.encode import encode, settings_for
 from cinefab.media.frames import Frame
+from cinefab.media.sandbox.outcome import Confinement
 from cinefab.media.still import png_bytes, to_rgb, write_jpeg
 from cinefab.media.thumbnail import thumbnail
 from cinefab.store.file_digest import file_sha256
@@ -65,8 +66,8 @@ def make_takes(argument: Mapping[str, Any], report: Report) -> Json:
     its `name`, `settings` and `secrets`), `request` (the fields of `TakeRequest` that the
     parts share), `quality`, and `parts`, each with `key`, `part`, `first_frame`, `frames` and the
     `path` to write; `extent` are the shot's first frame and its end, those of the parts if it is
-    left out. `run_folder` is where the run's resume points lie, if it may have any, and what was said
-    of the run comes back as `run`. With `finish`, frames go through that before they are encoded, and what it
+    left out. `run_folder` is where the run's resume points lie, if it may have any, `confinement` what
+    must hold where an engine's files are decoded, and what was said of the run comes back as `run`. With `finish`, frames go through that before they are encoded, and what it
     spent is returned, too. Of a body a small picture is left beside it, as `thumbnail`: nobody has
     to decode the film again to show what it is. Raises `ContractMismatch` when the model does not keep its contract.
     """
@@ -255,7 +256,11 @@ def make_backend(entry: str, configured: Mapping[str, Any] | None) -> Any:
 
 def _run(argument: Mapping[str, Any], report: Report) -> Run:
     folder = argument.get("run_folder")
-    return Run(folder=None if folder is None else Path(folder), tell=report)
+    return Run(
+        folder=None if folder is None else Path(folder),
+        tell=report,
+        confinement=Confinement(argument.get("confinement", Confinement.REQUIRED)),
+    )
 
 
 def _said_of(run: Run) -> dict[str, Json]:

@@ -124,6 +124,7 @@ async def _make(
     if run is not None:
         await run.restore()
         argument["run_folder"] = str(run.folder)
+        argument["confinement"] = str(shop.sandbox.confinement)
 
     def tell(news: Json) -> None:
         assert isinstance(news, dict), "a model's process reports objects"

@@ -66,9 +66,9 @@ class Following:
         # Each is decoded in a process of its own, so only so many are.
         if self._run.folder is None or self._clock.elapsed_us() < self._next_preview_us:
             return
-        from cinefab.generate.models.comfyui.delivered import preview_of
+        from cinefab.generate.received import preview_of
 
-        self._preview = preview_of(picture)
+        self._preview = preview_of(picture, confinement=self._run.confinement)
         self._next_preview_us = self._clock.elapsed_us() + round(_PREVIEW_EVERY_S * 1_000_000)
 
 

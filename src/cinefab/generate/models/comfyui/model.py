@@ -213,7 +213,7 @@ class Comfyui:
 
         A run that was killed looks for what it has sent before, and pays once.
         """
-        from cinefab.generate.models.comfyui.delivered import shown
+        from cinefab.generate.received import shown_from
 
         self.check(request)
         with contextlib.ExitStack() as stack:
@@ -225,12 +225,12 @@ class Comfyui:
             document = self._filled(request, run)
             sent, files = self._made(document, run, folder)
             self._account_for(sent, files, run)
-            yield from shown(
+            yield from shown_from(
                 files,
                 request,
-                fps=self._fps,
-                still=self._task.endswith("image"),
-                model=self._name,
+                made_by=self._name,
+                confinement=run.confinement,
+                fps=None if self._task.endswith("image") else self._fps,
             )
 
     def cancel(self, run: Run) -> None:
@@ -530,8 +530,8 @@ class Comfyui:
 
     def _account_for(self, sent: _Sent, files: Sequence[Path], run: Run) -> None:
         run.note("comfyui", {**self._about, "prompt": sent.prompt, "sent": sent.times})
-        if run.folder is not None and len(files) == 1:
-            run.came_with(files[0])
+        for each in files if run.folder is not None else ():
+            run.came_with(each)
         price = self._settings.get("price_uusd")
         if price is not None:
             run.bill(

@@ -173,7 +173,9 @@ class Http:
             self._account_for(job, done, seconds, run)
             if run.folder is not None:
                 run.came_with(path)
-            yield from shown_from(path, request, made_by=self._mapping.supplier)
+            yield from shown_from(
+                [path], request, made_by=self._mapping.supplier, confinement=run.confinement
+            )
 
     def cancel(self, run: Run) -> None:
         """Cancel what a run has submitted, where the service has a word for it."""

@@ -137,7 +137,7 @@ class OpenaiMedia:
 
     def frames(self, request: TakeRequest, run: Run = ALONE, /) -> Iterator[Frame]:
         """Yield the frames of a shot, made by one request; a killed run pays for it once."""
-        from cinefab.generate.received import outline_of, shown_from
+        from cinefab.generate.received import is_film, shown_from
 
         self.check(request)
         with self._folder(run) as folder:
@@ -146,11 +146,10 @@ class OpenaiMedia:
                 if self._is_video
                 else (self._image(request, run, folder))
             )
-            outline = outline_of(path, made_by=self._name)
-            if outline is None and self._is_video:
-                raise self._api.mismatch("a picture where a video was asked for")
+            if self._is_video and not is_film(path):
+                raise self._api.mismatch("no film where a video was asked for")
             self._account_for(path, bill, run)
-            yield from shown_from(path, request, made_by=self._name)
+            yield from shown_from([path], request, made_by=self._name, confinement=run.confinement)
 
     def samples(self, request: SoundRequest, run: Run = ALONE, /) -> Samples:
         """Return exactly the samples asked for, as `/audio/speech` speaks the prompt."""
@@ -182,7 +181,9 @@ class OpenaiMedia:
             cost = Answer(body=None, headers=headers).cost_uusd
             seconds = Fraction(request.samples, 48_000)
             self._account_for(path, self._bill(cost, key, seconds=seconds), run)
-            return heard_from(path, request.samples, made_by=self._name)
+            return heard_from(
+                path, request.samples, made_by=self._name, confinement=run.confinement
+            )
 
     def cancel(self, run: Run) -> None:
         """Delete what a cancelled run has asked for; the engine may go on with it all the same."""

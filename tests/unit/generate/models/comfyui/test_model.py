@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from brisk_clock import BriskClock
 from engines.comfyui import ComfyuiStub, Fault
 from jsonschema import Draft202012Validator
 from studio_runs import REPOSITORY
@@ -35,7 +36,7 @@ def model(engine: ComfyuiStub, workflow: Path = PICTURE, **settings: Any) -> Com
     table = {"url": engine.url, "workflow": str(workflow), "megapixels": 0.005, "patience_s": 2}
     table |= settings
     Draft202012Validator(dict(Comfyui.settings_schema)).validate(table)
-    return Comfyui("sketch", table, {})
+    return Comfyui("sketch", table, {}, clock=BriskClock())
 
 
 def asked(made: Comfyui, folder: Path, **settings: Any) -> TakeRequest:
@@ -142,7 +143,7 @@ def test_a_node_that_the_engine_lacks_is_named_when_the_model_is_loaded(
 
 def test_an_engine_that_is_not_there_is_unavailable() -> None:
     with ComfyuiStub() as stub:
-        made = model(stub, patience_s=0.3)
+        made = model(stub, patience_s=1)
 
     with pytest.raises(Unavailable, match="See that it runs"):
         made.load()
@@ -168,10 +169,12 @@ def test_its_key_goes_with_every_request_and_nowhere_else(tmp_path: Path) -> Non
     assert "secret" not in json.dumps(run.notes)
 
 
-def test_steps_and_a_preview_are_told_from_the_socket(engine: ComfyuiStub, tmp_path: Path) -> None:
+def test_steps_and_a_preview_are_told_from_the_socket(tmp_path: Path) -> None:
     news: list[Any] = []
 
-    take(model(engine), tmp_path, Run(folder=tmp_path / "run", tell=news.append), steps=8)
+    # Slow enough that it is not over before anybody listens.
+    with ComfyuiStub(step_s=0.06) as engine:
+        take(model(engine), tmp_path, Run(folder=tmp_path / "run", tell=news.append), steps=8)
 
     steps = [each["step"] for each in news if "step" in each]
     assert len(set(steps)) > 4

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from brisk_clock import BriskClock
 from engines.openai_media import Fault
 from engines.services import ServiceStub
 
@@ -35,7 +36,7 @@ def model(service: ServiceStub, **table: Any) -> Http:
         "allow_networks": ["127.0.0.0/8"],
         "price_uusd_per_second": 50_000,
     }
-    return Http("theirs", settings | table, {"api_key": "right"})
+    return Http("theirs", settings | table, {"api_key": "right"}, clock=BriskClock())
 
 
 def subject(service: ServiceStub, folder: Path, **table: Any) -> Subject:
@@ -58,8 +59,22 @@ def test_a_mapped_service_keeps_its_promise(kind: str, promise: str, tmp_path: P
             assert promise not in ("says-what-it-is", "is-billed-once", "tells-its-steps")
 
 
-@pytest.mark.parametrize("kind", ["replicate", "fal"])
-@pytest.mark.parametrize("fault", ["429", "503", "after", "hang", "garbage", "poll", "slow"])
+FAULTS = ("429", "503", "after", "hang", "garbage", "poll", "slow")
+
+
+@pytest.mark.parametrize(
+    ("kind", "fault"),
+    [
+        *(("replicate", fault) for fault in FAULTS),
+        # The other mapping differs in its paths alone.
+        *(("fal", fault) for fault in ("after", "poll")),
+        *(
+            pytest.param("fal", fault, marks=pytest.mark.long)
+            for fault in FAULTS
+            if fault not in ("after", "poll")
+        ),
+    ],
+)
 def test_what_may_pass_is_asked_again_and_nothing_is_made_twice(
     kind: str, fault: str, tmp_path: Path
 ) -> None:

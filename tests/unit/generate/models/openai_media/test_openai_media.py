@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from brisk_clock import BriskClock
 from engines.openai_media import Fault, OpenaiStub
 
 from cinefab.conformance.models import PROMISES, NotPromised, Subject
@@ -27,7 +28,8 @@ TABLE: dict[str, Any] = {
 
 def model(engine: OpenaiStub, **table: Any) -> OpenaiMedia:
     kind = {"engine": "vllm-omni", "fps": 12} if engine.frames else {}
-    return OpenaiMedia("theirs", TABLE | kind | {"base_url": engine.url} | table, {})
+    settings = TABLE | kind | {"base_url": engine.url} | table
+    return OpenaiMedia("theirs", settings, {}, clock=BriskClock())
 
 
 def subject(engine: OpenaiStub, folder: Path, **table: Any) -> Subject:
@@ -121,12 +123,17 @@ FAULTS = [
 ]
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
+    """The frames of a run to which nothing happens."""
+    with OpenaiStub() as engine:
+        return made(engine, tmp_path_factory.mktemp("whole"))
+
+
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda f: f"{f.method}-{f.kind}-{f.status}-{f.path}")
 def test_what_may_pass_is_asked_again_and_nothing_is_made_twice(
-    fault: Fault, tmp_path: Path
+    fault: Fault, whole: list[Any], tmp_path: Path
 ) -> None:
-    with OpenaiStub() as engine:
-        whole = made(engine, tmp_path / "whole")
     with OpenaiStub() as engine:
         engine.faults = [replace(fault)]
         run = Run(folder=tmp_path / "run")
