@@ -11,7 +11,19 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 import cinefab
-from cinefab.api import assets, events, jobs, openai_videos, reviews, studio
+from cinefab.api import (
+    assets,
+    audit,
+    events,
+    jobs,
+    keys,
+    openai_videos,
+    principals,
+    reviews,
+    studio,
+    templates,
+    tenants,
+)
 from cinefab.api.links import Links
 from cinefab.api.outermost import Outermost
 from cinefab.api.pace import Throttle
@@ -30,6 +42,20 @@ from cinefab.core.errors import CinefabError
 _DESCRIPTION: Final = (
     "Films made on demand: on time, signed, and costed. Errors are RFC 9457 documents; creates "
     "take an Idempotency-Key; what lists gives `next`, to be sent as `after`."
+)
+
+_ROUTES: Final = (
+    jobs,
+    events,
+    assets,
+    reviews,
+    templates,
+    keys,
+    principals,
+    tenants,
+    audit,
+    studio,
+    openai_videos,
 )
 
 _PROBLEM: Final = {
@@ -52,7 +78,7 @@ def build_app(service: Service, *, loopback: bool) -> ASGIApp:
     app.state.service = service
     app.state.loopback = loopback
     app.state.links = Links(service.settings.home)
-    for each in (jobs, events, assets, reviews, studio, openai_videos):
+    for each in _ROUTES:
         app.include_router(each.routes)
     app.add_exception_handler(CinefabError, answer_cinefab_error)
     app.add_exception_handler(RequestValidationError, answer_invalid)
@@ -76,6 +102,7 @@ def _describe(app: FastAPI) -> None:
         document = generated()
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
         schemas |= jobs.brief_components()
+        schemas |= templates.template_components()
         problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas |= problem.pop("$defs", {})
         schemas["Problem"] = problem

@@ -102,6 +102,20 @@ async def sent_brief(request: Request, scratch: Path) -> AsyncIterator[SentBrief
         raise media_type_refused(kind)
 
 
+async def sent_document(request: Request) -> tuple[str, Sha256]:
+    """Return a document as JSON or YAML, and the digest of what it says."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in ("application/json", "application/yaml"):
+        raise media_type_refused(kind)
+    text = _text(await limited_body(request), is_json=kind == "application/json")
+    return text, _digest(text, {})
+
+
+def digest_of(what: str, asked: BaseModel) -> Sha256:
+    """Return the digest of what a create asked for, which no other kind of create has."""
+    return sha256_of(f"{what} {asked.model_dump_json()}".encode())
+
+
 async def limited_body(request: Request) -> bytes:
     """Return a body of the size that a brief may have; raise `BodyTooLarge`."""
     announced = request.headers.get("content-length", "0")

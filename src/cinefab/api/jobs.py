@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Query, Request
@@ -122,14 +123,19 @@ def _brief_body() -> dict[str, Any]:
     }
 
 
+def components_of(name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a JSON Schema and its parts as they stand in an OpenAPI document under a name."""
+    text = json.dumps(schema).replace('"#/$defs/', f'"#/components/schemas/{name}.')
+    whole = json.loads(text)
+    parts = whole.pop("$defs", {})
+    for word in ("$schema", "$id"):
+        whole.pop(word, None)
+    return {name: whole, **{f"{name}.{part}": each for part, each in parts.items()}}
+
+
 def brief_components() -> dict[str, Any]:
     """Return the brief's schema and its parts as they stand in an OpenAPI document."""
-    text = json.dumps(brief_schema()).replace('"#/$defs/', '"#/components/schemas/Brief.')
-    schema = json.loads(text)
-    parts = schema.pop("$defs", {})
-    for word in ("$schema", "$id"):
-        schema.pop(word, None)
-    return {"Brief": schema, **{f"Brief.{name}": part for name, part in parts.items()}}
+    return components_of("Brief", brief_schema())
 
 
 @routes.post(

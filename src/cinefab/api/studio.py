@@ -54,6 +54,13 @@ def check_ledger(request: Request, asking: Asking, service: Serving) -> Response
     return document_response(request, service.check_ledger(asking))
 
 
+@routes.get("/v1/ledger/budgets", tags=["ledger"], summary="Show the budgets")
+def list_budgets(request: Request, asking: Asking, service: Serving) -> Response:
+    """Show each budget of the tenant, what of it is spent or reserved, and what is left."""
+    found = [each.as_dict() for each in service.tenants.budgets(asking)]
+    return document_response(request, {"object": "list", "data": found, "has_more": False})
+
+
 @routes.get("/healthz", tags=["operations"], summary="Say that the process answers")
 async def healthz() -> Response:
     """Say that the process answers; it asks nothing else."""

@@ -18,9 +18,15 @@ import sqlalchemy as sa
 
 from cinefab.app.events import EventHub
 from cinefab.app.models import Broken, Models, look_at
+from cinefab.app.serving.audit import Audit
 from cinefab.app.serving.callers import Callers
+from cinefab.app.serving.desk import Desk
+from cinefab.app.serving.keys import Keys
 from cinefab.app.serving.locations import check_locations, locations_in
 from cinefab.app.serving.pacing import Pacing
+from cinefab.app.serving.people import People
+from cinefab.app.serving.templates import Templates
+from cinefab.app.serving.tenants import Tenants
 from cinefab.app.settings import Settings
 from cinefab.app.studio import Studio
 from cinefab.core.brief import Brief, Size
@@ -90,6 +96,12 @@ class Service:
             self._hub = self.events
             self.models = Models(settings)
             self.callers = Callers(db=self.db, clock=self.clock, ids=self.ids)
+            desk = Desk(db=self.db, clock=self.clock, ids=self.ids, policy=self.policy)
+            self.keys = Keys(desk)
+            self.people = People(desk)
+            self.tenants = Tenants(desk, usual=self.studio.shop.usual_quota)
+            self.audit = Audit(desk)
+            self.templates = Templates(desk)
             self.pacing = Pacing(settings, self.db, self.clock)
         except BaseException:
             self.studio.close()
@@ -452,7 +464,7 @@ class Service:
         # Asked again in the transaction that writes; here it spares the work of a plan.
         with self.db.read() as connection:
             known = find_by_key(connection, shop, once)
-        return None if known is None else self._ordered(shop, known, before=True)
+        return None if known is None else self._ordered(shop, JobId(known), before=True)
 
     def _ordered(self, shop: Workshop, job: JobId, *, before: bool) -> Ordered:
         if not before:

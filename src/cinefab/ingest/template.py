@@ -34,11 +34,12 @@ from cinefab.ingest.template_schema import (
     ScriptSlot,
     Slot,
     TemplateDocument,
+    TemplateHead,
     TextSlot,
     template_schema,
 )
 
-__all__ = ["Filled", "fill", "is_template", "template_schema"]
+__all__ = ["Filled", "fill", "is_template", "read_template", "template_schema"]
 
 _KINDS: Final[Mapping[str, tuple[str, ...]]] = {
     "image": ("png", "jpg", "jpeg", "webp", "avif"),
@@ -71,10 +72,7 @@ def fill(
     Files that `values` name are found where the command runs, defaults in `folder`, the template's
     own. Raises `BriefInvalid` with the path of what is wrong: of a slot, `slots.NAME`.
     """
-    try:
-        written = TemplateDocument.model_validate(dict(document))
-    except ValidationError as error:
-        raise invalid(problems_of(error), origin=origin) from error
+    written = _written(document, origin=origin)
     head = written.template
     given = _given(values, head.slots, origin=origin)
     filled = {
@@ -112,6 +110,18 @@ def fill(
         "reasons": list(passes.reasons),
     }
     return Filled(brief=brief, record=record, checks=tuple(head.guardrails.checks))
+
+
+def read_template(document: Mapping[str, Value], *, origin: str) -> TemplateHead:
+    """Return a template's name, version and slots; raise `BriefInvalid` for what is none."""
+    return _written(document, origin=origin).template
+
+
+def _written(document: Mapping[str, Value], *, origin: str) -> TemplateDocument:
+    try:
+        return TemplateDocument.model_validate(dict(document))
+    except ValidationError as error:
+        raise invalid(problems_of(error), origin=origin) from error
 
 
 def _given(values: Sequence[str], slots: Mapping[str, Slot], *, origin: str) -> dict[str, Value]:

@@ -152,7 +152,7 @@ def open_job(
             connection, shop, brief_id, wanted, out=out, requested_us=requested_us, written=written
         )
         if once is not None:
-            record_key(connection, shop, once, job)
+            record_key(connection, shop, once, job, now_us=shop.recorder.clock.now_us())
         now_us = shop.recorder.clock.now_us()
         record_spenders(connection, tenant=shop.tenant, job=job, spenders=spenders)
         if amount is None:
@@ -603,7 +603,7 @@ def _find_before(
     out = sa.select(job_table.c.out).where(
         job_table.c.tenant_id == shop.tenant, job_table.c.public_id == sent
     )
-    return Opened(job=sent, resumed=True, out=Path(connection.execute(out).scalar_one()))
+    return Opened(job=JobId(sent), resumed=True, out=Path(connection.execute(out).scalar_one()))
 
 
 def _find_unfinished(connection: sa.Connection, shop: Workshop, brief_id: int) -> Opened | None:

@@ -66,6 +66,58 @@ def record_event(
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredLeaf:
+    """A leaf as it stands in the log: `body` is what was hashed, and `facts` are in it."""
+
+    id: int
+    kind: str
+    subject: str
+    body: str
+    facts: Json
+    hash: str
+    at_us: int
+
+
+def leaves_of(
+    connection: sa.Connection,
+    *,
+    tenant: TenantId,
+    kind: str | None,
+    subject: str | None,
+    since_us: int | None,
+    until_us: int | None,
+    before: int | None,
+    limit: int,
+) -> tuple[StoredLeaf, ...]:
+    """Return a tenant's leaves, newest first: those asked for that are older than one of them."""
+    asked = (
+        None if kind is None else log_leaf.c.kind == kind,
+        None if subject is None else log_leaf.c.subject == subject,
+        None if since_us is None else log_leaf.c.created_us >= since_us,
+        None if until_us is None else log_leaf.c.created_us < until_us,
+        None if before is None else log_leaf.c.id < before,
+    )
+    rows = connection.execute(
+        sa.select(log_leaf)
+        .where(log_leaf.c.tenant_id == tenant, *(each for each in asked if each is not None))
+        .order_by(log_leaf.c.id.desc())
+        .limit(limit)
+    )
+    return tuple(
+        StoredLeaf(
+            id=row.id,
+            kind=row.kind,
+            subject=row.subject,
+            body=row.body,
+            facts=json.loads(row.body)["facts"],
+            hash=row.leaf_hash,
+            at_us=row.created_us,
+        )
+        for row in rows
+    )
+
+
 def leaf_hash(body: bytes) -> str:
     """Return RFC 6962's hash of a leaf: SHA-256 over a zero byte and the body."""
     return hashlib.sha256(b"\x00" + body).hexdigest()
