@@ -26,6 +26,8 @@ _COMMANDS: Final[Mapping[str, str]] = {
     "tenants": "cinefab.cli.tenants:tenants",
     "keys": "cinefab.cli.keys:keys",
     "sweep": "cinefab.cli.sweep:sweep",
+    "backup": "cinefab.cli.backup:backup",
+    "restore": "cinefab.cli.backup:restore",
     "doctor": "cinefab.cli.doctor:doctor",
 }
 
