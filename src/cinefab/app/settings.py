@@ -18,7 +18,7 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from cinefab.core.errors import CinefabError
-from cinefab.review.thresholds import thresholds_from
+from cinefab.review.thresholds import bounds_from, thresholds_from
 from cinefab.schedule.containment import Containment, WhenOpen
 from cinefab.store.durability import Durability
 
@@ -57,6 +57,11 @@ def _networks(value: object) -> object:
 
 def _thresholds(named: Mapping[str, int]) -> Mapping[str, int]:
     thresholds_from(named)  # raises ValueError for a name that no check knows
+    return named
+
+
+def _bounds(named: Mapping[str, tuple[int, int]]) -> Mapping[str, tuple[int, int]]:
+    bounds_from(named)  # raises ValueError for what cannot be
     return named
 
 
@@ -193,6 +198,13 @@ class Settings(BaseModel):
 
     review_thresholds: Annotated[Mapping[str, int], AfterValidator(_thresholds)] = Field(
         {}, description="Where checks draw their lines, by name; see docs/how-to/review.md."
+    )
+
+    review_bounds: Annotated[
+        Mapping[str, tuple[int, int]], BeforeValidator(_from_json), AfterValidator(_bounds)
+    ] = Field(
+        {},
+        description="How far briefs may move a line, by name: [least, most]; others they may not.",
     )
 
     targets: Annotated[Mapping[str, TargetSettings], BeforeValidator(_from_json)] = Field(

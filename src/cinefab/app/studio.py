@@ -63,7 +63,7 @@ from cinefab.provenance.authority import open_authority
 from cinefab.record.commit import Recorder
 from cinefab.review.gate import Choice
 from cinefab.review.items import Decision, Item
-from cinefab.review.thresholds import thresholds_from
+from cinefab.review.thresholds import bounds_from, thresholds_from
 from cinefab.store.blobs import Blobs
 from cinefab.store.database import Database
 from cinefab.store.migrate import migrate
@@ -408,6 +408,7 @@ class Studio:
             recognisers=FoundOnDemand("recognisers", _entry),
             checks=tuple(_check(point) for _, point in sorted(find_plugins("checks").items())),
             thresholds=thresholds_from(settings.review_thresholds),
+            threshold_bounds=bounds_from(settings.review_bounds),
             target=OutFolder(
                 folder=load_plugin(find_plugins("targets")["folder"]), access=Access(clock=clock)
             ),

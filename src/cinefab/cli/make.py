@@ -122,7 +122,10 @@ def _make_brief(
         settings = load_settings({"db": db, "blobs": blobs, "out": out})
         warmth = Warmth(settings)
         if not was_made(settings, wanted):
-            model = find_plugins("models").get(wanted.model)
+            # A preview is made first, and somebody waits for its first picture.
+            first = wanted.preview_first
+            made_by = wanted.model if first is None else first.model or settings.preview_model
+            model = find_plugins("models").get(made_by)
             warmth.start(None if model is None else model.value)
         # The other half of what is slow to start: imported while those processes load.
         from cinefab.app.studio import Studio  # noqa: PLC0415 - see above

@@ -215,12 +215,14 @@ class Review:
 
     The time counts from the moment at which the film begins to wait; who asks is either the brief
     or a check that cannot decide alone. What it is compared with, it need not show.
+    `thresholds` are lines of checks, by name, that are drawn elsewhere than the studio's.
     """
 
     mode: ReviewMode = ReviewMode.AUTOMATIC
     within_us: int = 86_400 * US_PER_S
     queue: Queue = Queue.STANDARD
     compare: Compare | None = None
+    thresholds: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -59,6 +59,7 @@ def preview_brief(brief: Brief) -> Brief:
             mode=ReviewMode.REQUIRED if first.ask else ReviewMode.AUTOMATIC,
             within_us=first.within_us,
             queue=brief.review.queue,
+            thresholds=brief.review.thresholds,
         ),
         deliver=(),
         preview_first=None,

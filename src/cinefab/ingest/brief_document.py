@@ -98,6 +98,7 @@ def brief_document(brief: Brief) -> dict[str, Json]:
             "within_us": brief.review.within_us,
             "queue": brief.review.queue.value,
             **_compare_document(brief.review.compare),
+            **({"thresholds": dict(brief.review.thresholds)} if brief.review.thresholds else {}),
         }
     if brief.refine != Refine():
         document["refine"] = {"attempts": brief.refine.attempts}
@@ -175,6 +176,7 @@ def _review(stored: dict[str, Any] | None) -> Review:
         within_us=stored["within_us"],
         queue=Queue(stored["queue"]),
         compare=Compare(**stored["compare"]) if "compare" in stored else None,
+        thresholds=tuple(sorted(stored.get("thresholds", {}).items())),
     )
 
 

@@ -10,6 +10,9 @@ from cinefab.core.brief import Compare, Queue, Refine, Review, ReviewMode
 from cinefab.ingest.brief_scalars import ReviewTime
 from cinefab.ingest.brief_schema_base import Document, or_text
 
+ThresholdName = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$", max_length=64)]
+ThresholdValue = Annotated[int, Field(ge=-1_000_000, le=1_000_000)]
+
 
 def expand_review(value: object) -> object:
     """Return the review that a mode alone stands for."""
@@ -57,6 +60,10 @@ class ReviewDocument(Document):
     """Where it waits; from strict it passes only with a written reason."""
     compare: CompareDocument | None = None
     """What its picture is compared with; without it, nothing."""
+    thresholds: dict[ThresholdName, ThresholdValue] = Field(
+        default_factory=dict, max_length=64, examples=[{"freeze_ms_max": 1000}]
+    )
+    """Where checks draw their lines for this film, by name, within what the studio's settings allow."""
 
 
 class RefineDocument(Document):

@@ -87,6 +87,8 @@ def brief_of(written: BriefDocument, *, now_us: int) -> Brief:
             within_us=written.review.within_us,
             queue=written.review.queue,
             compare=_compare(written.review.compare),
+            # In one order: equal lines make equal briefs.
+            thresholds=tuple(sorted(written.review.thresholds.items())),
         ),
         refine=Refine(attempts=written.refine.attempts),
         model_settings=written.model_settings,

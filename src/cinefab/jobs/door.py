@@ -39,6 +39,7 @@ from cinefab.ingest.brief import (
 )
 from cinefab.jobs.clips import check_clips
 from cinefab.jobs.effects import BLOB, chain_of, check_files, with_effect_files
+from cinefab.jobs.lines import check_lines_allowed
 from cinefab.jobs.once import Once, find_alike, find_by_key, lock_key, record_key
 from cinefab.jobs.stages import CPU
 from cinefab.jobs.status import ENDED, JobStatus
@@ -123,6 +124,7 @@ def open_job(
     brief = with_preview_model(shop, brief)
     model = find_model(shop, brief)
     _check_places(shop, brief)
+    check_lines_allowed(shop, brief)
     if written is not None:
         _check_checks(shop, written.checks)
     wanted = expand(brief)
@@ -225,6 +227,7 @@ def revise_brief(
         for i, shot in enumerate(revised.shots)
     )
     revised = replace(revised, shots=shots)
+    check_lines_allowed(shop, revised)
     _check_files(shop, revised)
     check_clips(shop, revised)
     return revised, written

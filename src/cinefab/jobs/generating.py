@@ -17,6 +17,7 @@ from cinefab.generate.loads import record_load
 from cinefab.generate.segments import KeptSegment, TakeFacts, record_segment, record_take
 from cinefab.jobs.containing import GaveUp, blaming, end_for, run_contained
 from cinefab.jobs.effects import effects_said
+from cinefab.jobs.lines import lines_of
 from cinefab.jobs.looks import find_looks, record_looks, where_they_lie
 from cinefab.jobs.models import model_of
 from cinefab.jobs.ordered import ordered_of_shots
@@ -322,7 +323,7 @@ def _judge(shop: Workshop, order: Order, plan: Plan, shot: PlannedShot) -> dict[
             "size": [plan.size.width, plan.size.height],
             "fps": str(plan.fps),
             "checks": checks,
-            "thresholds": shop.thresholds.as_dict(),
+            "thresholds": lines_of(shop, order.brief).as_dict(),
             "looks": {str(name): look for name, look in looks.items()},
             "pictures": where_they_lie(shop, unknown),
         }

@@ -100,6 +100,7 @@ def build_report(shop: Workshop, job: JobId) -> dict[str, Any]:
             **preview_of_film(shop, connection, job, brief, stages, costs, out=row.out),
             "yield": _yield(shop, connection, job, row.status, plan, stages),
             "verdict": _verdict(connection, shop, plan, stages),
+            **({"thresholds": dict(brief.review.thresholds)} if brief.review.thresholds else {}),
             **_asked(connection, shop, job),
             **published_of(connection, job, tenant=shop.tenant),
             **({} if row.template is None else {"template": json.loads(row.template)}),

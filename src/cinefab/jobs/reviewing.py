@@ -20,6 +20,7 @@ from cinefab.core.verdict import NeedsPerson, Passed, Refused
 from cinefab.generate.segments import find_segments
 from cinefab.jobs.generating import edges_by_weight
 from cinefab.jobs.ingesting import kept_from_json
+from cinefab.jobs.lines import lines_of
 from cinefab.jobs.looks import Pictures, find_looks, record_looks, where_they_lie
 from cinefab.jobs.ordered import ordered_of
 from cinefab.jobs.report import verdict_document
@@ -84,7 +85,7 @@ async def review(
         "look": LOOK,
         "hearing": HEARING,
         "sound": None if plan.sound is None else plan.sound.key,
-        "thresholds": shop.thresholds.as_dict(),
+        "thresholds": lines_of(shop, order.brief).as_dict(),
     }
     compared = _compared(order, references)
     asked = shop.checks

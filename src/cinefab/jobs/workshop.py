@@ -22,7 +22,7 @@ from cinefab.ingest.reader import Reader
 from cinefab.media.sandbox import Sandbox
 from cinefab.provenance.authority import Authority
 from cinefab.record.commit import Recorder
-from cinefab.review.thresholds import Thresholds
+from cinefab.review.thresholds import Bounds, Thresholds
 from cinefab.schedule.containment import USUAL_CONTAINMENT, Containment
 from cinefab.schedule.slots import Slots
 from cinefab.store.blobs import Blobs
@@ -140,7 +140,8 @@ class OutFolder:
 class Workshop:
     """The parts of one worker; `compute_on` gives the processes of a device class, `compute` our own.
 
-    `preview_model` makes preview films where the brief names no other.
+    `preview_model` makes preview films where the brief names no other; `threshold_bounds` are how
+    far a brief may move a line of `thresholds`.
     """
 
     tenant: TenantId
@@ -173,3 +174,4 @@ class Workshop:
     containment: Containment = USUAL_CONTAINMENT
     preview_model: str = "procedural"
     is_kept_warm: Callable[[Model], bool] = lambda _model: False
+    threshold_bounds: Mapping[str, Bounds] = field(default_factory=dict)

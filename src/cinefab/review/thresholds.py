@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from difflib import get_close_matches
 from typing import Final
 
 
@@ -115,6 +116,69 @@ class Thresholds:
 
 DEFAULTS: Final = Thresholds()
 """Lines that nobody moved."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """How far a brief may move a line: from `least` to `most`, both allowed."""
+
+    least: int
+    most: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotAllowed:
+    """A line that a brief may not draw there: its name, what is wrong with it, what to write."""
+
+    name: str
+    found: str
+    remedy: str
+
+
+def moved(studio: Thresholds, lines: Mapping[str, int]) -> Thresholds:
+    """Return the studio's lines with those that a brief draws elsewhere."""
+    return replace(studio, **lines)
+
+
+def not_allowed(
+    studio: Thresholds, lines: Mapping[str, int], bounds: Mapping[str, Bounds]
+) -> NotAllowed | None:
+    """Return the first line of a brief that is unknown or beyond what is allowed, or None.
+
+    Where the studio itself draws a line a brief may always draw it, too.
+    """
+    known = studio.as_dict()
+    for name, value in lines.items():
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            meant = f"Did you mean {near[0]!r}? " if near else ""
+            remedy = f"{meant}The names are in docs/how-to/review.md."
+            return NotAllowed(name=name, found="no check has such a line", remedy=remedy)
+        if value == known[name]:
+            continue
+        allowed = bounds.get(name)
+        if allowed is None:
+            return NotAllowed(
+                name=name,
+                found=f"{value} where this studio draws it at {known[name]}, for every brief",
+                remedy=f"Leave it out, or set review_bounds.{name} in the studio's settings.",
+            )
+        if not allowed.least <= value <= allowed.most:
+            return NotAllowed(
+                name=name,
+                found=f"{value}",
+                remedy=f"This studio lets briefs draw it from {allowed.least} to {allowed.most}.",
+            )
+    return None
+
+
+def bounds_from(named: Mapping[str, tuple[int, int]]) -> Mapping[str, Bounds]:
+    """Return bounds by name; raise `ValueError` for what is unknown or the wrong way round."""
+    thresholds_from(dict.fromkeys(named, 0))
+    for name, (least, most) in named.items():
+        if least > most:
+            raise ValueError(f"{name!r} goes from {least} to {most}: write the smaller one first")
+    return {name: Bounds(least=least, most=most) for name, (least, most) in named.items()}
 
 
 def thresholds_from(named: Mapping[str, int]) -> Thresholds:

@@ -162,6 +162,14 @@ def test_what_a_film_is_compared_with_is_in_the_document_only_where_it_is_given(
     }
 
 
+def test_lines_that_a_brief_draws_are_in_its_document_in_one_order() -> None:
+    lines = "title: T\nprompt: A cup\nreview: {thresholds: {freeze_ms_max: 3, black_ms_max: 2}}\n"
+    brief = parsed(lines)
+
+    assert brief.review.thresholds == (("black_ms_max", 2), ("freeze_ms_max", 3))
+    assert brief_from_document(brief_document(brief)) == brief
+
+
 @pytest.mark.parametrize(
     ("written", "meant"),
     [
@@ -411,6 +419,8 @@ def test_an_override_that_leads_nowhere_is_refused(override: str, field: str, fo
         ("references: {logo: x}\nbrand: {logo: m.png}", "brand.logo", "'logo' is there", "rename"),
         ("brand: {logo: 'ftp://a/b'}", "brand.logo", "ftp", "http"),
         ("model: a b", "model", "text 'a b'", "procedural"),
+        ("review: {thresholds: {freeze_ms_max: 1.5}}", "review.thresholds.freeze_ms_max", "1.5", "whole number"),
+        ("review: {thresholds: {'no way': 1}}", "review.thresholds['no way']", "no way", "name"),
         ("preview_first: maybe", "preview_first", "text 'maybe'", "within"),
         ("preview_first: {within: 0s}", "preview_first.within", "0s", "between 1s and 30d"),
         ("preview_first: {modle: x}", "preview_first.modle", "no field", "'model'"),

@@ -27,8 +27,12 @@ KNOWN_STAGES: Final = (
 )  # fmt: skip
 """The stages that have a colour of their own; it is the same on every page."""
 
+_OF_PREVIEW: Final = "preview:"
+"""What the stages of a preview film begin with; together they are one kind of stage."""
+
 _BY_SHOT: Final[Mapping[str, str]] = {
     "generate": "shot {}",
+    "start": "of shot {}",
     "transition": "into shot {}",
     "rungs": "of piece {}",
 }
@@ -425,6 +429,10 @@ def _kind(stage: str) -> str:
 
 def _stage_words(name: str) -> str:
     name, _, revision = name.partition("~")
+    if name.startswith(_OF_PREVIEW):
+        inner = name.removeprefix(_OF_PREVIEW)
+        said_of = "first picture" if inner == "preview" else _stage_words(inner).lower()
+        return f"Preview, {said_of}" + (f" (revision {revision})" if revision else "")
     kind, _, which = name.partition(":")
     attempt = ""
     if kind in _BY_SHOT:

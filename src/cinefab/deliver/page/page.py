@@ -320,14 +320,44 @@ def _facts(report: Report) -> list[tuple[str, Child]]:
     verdict = report["verdict"]
     facts += [
         ("Segments", [quantity(made, "made"), ", ", quantity(reused, "reused")]),
+        *_preview(report),
         ("Cost", money(report["cost_uusd"])),
         ("A delivered minute", _minute(report)),
         ("Budget", "none set" if report["budget_uusd"] is None else money(report["budget_uusd"])),
         ("First-pass yield", _yield(report)),
         ("Review", "not reached" if verdict is None else verdict["state"].replace("_", " ")),
+        *_lines(report),
         ("Credentials", report["content_credentials"]["state"]),
     ]
     return facts
+
+
+def _preview(report: Report) -> list[tuple[str, Child]]:
+    """Return what is to be known of the preview film that was made first, if one was."""
+    preview = report.get("preview_first")
+    if preview is None:
+        return []
+    answer = preview["answer"]
+    decided: Child = "not answered" if preview["ask"] else "nobody was asked"
+    if answer is not None:
+        by = answer["principal"] or "its deadline"
+        decided = [f"{answer['choice'].replace('_', ' ')} by {by}, ", moment(answer["at"])]
+    cost = [money(preview["cost_uusd"]), ", of the film itself ", money(preview["film_cost_uusd"])]
+    begins = len(preview["begins_with"])
+    shared = f"{begins} starting pictures" if begins else "plan and seeds"
+    return [
+        ("Preview", [tag("code", said(preview["model"])), ", ", decided]),
+        ("Cost of the preview", cost),
+        ("Taken from the preview", shared),
+    ]
+
+
+def _lines(report: Report) -> list[tuple[str, Child]]:
+    """Return the thresholds that the brief had drawn elsewhere than the studio does."""
+    lines = report.get("thresholds")
+    if not lines:
+        return []
+    return [("Lines of its brief", ", ".join(f"{name} {value}" for name, value in lines.items()))]
 
 
 def _made_in(report: Report) -> Child:

@@ -273,6 +273,28 @@ def test_what_a_person_was_asked_and_decided_is_told(tmp_path: Path) -> None:
     assert "It is about coffee." in page.words
 
 
+def test_a_preview_is_told_with_its_cost_and_who_said_yes(tmp_path: Path) -> None:
+    preview = {
+        "model": "small@1",
+        "ask": True,
+        "answer": {
+            "choice": "approved",
+            "principal": "prn_ann",
+            "at": "2026-11-25T11:01:59.971417Z",
+        },
+        "cost_uusd": 120_000,
+        "film_cost_uusd": 2_500_000,
+        "begins_with": [{"shot": 0, "asset": "ast_1", "sha256": "0" * 64}],
+    }
+    stage = {**a_report()["stages"][0], "name": "preview:generate:0"}
+
+    page = outline(tmp_path, a_report(preview_first=preview, stages=[stage]))
+
+    for words in ("small@1", "approved by prn_ann", "$0.12", "$2.50", "1 starting pictures"):
+        assert words in page.words
+    assert "Preview, generate shot 1" in page.words
+
+
 def test_sound_and_captions_are_told_and_drawn_to_scale(tmp_path: Path) -> None:
     line = {
         "shot": 1,
