@@ -6,6 +6,7 @@ timeline, so a head that lies under a transition starts below zero.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
@@ -91,7 +92,8 @@ class PlannedShot:
     """A shot made exact; `input` is what the model is given, in the words of its contract.
 
     `effects` are applied to its frames in their order, before they are encoded. `model` is
-    what makes it where that is not the film's own.
+    what makes it where that is not the film's own: one that shows clips, or one that is asked
+    instead of a model that could not make it.
     """
 
     index: int
@@ -102,6 +104,11 @@ class PlannedShot:
     segments: tuple[PlannedSegment, ...]
     effects: tuple[PlannedEffect, ...] = ()
     model: str | None = None
+
+    @property
+    def shows_clip(self) -> bool:
+        """Whether it shows a reference as it is, and is drawn by nobody."""
+        return isinstance(self.input, Mapping) and "clip" in self.input
 
     @property
     def extent(self) -> range:

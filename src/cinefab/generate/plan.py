@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import accumulate
+from types import MappingProxyType
 from typing import Any, Final
 
 from cinefab.core.brief import Brief, Clip, Role, Shot, Size, TransitionKind
@@ -50,6 +51,7 @@ from cinefab.generate.storyboard import expand
 from cinefab.generate.windows import are_joined, windows_for
 
 __all__ = [
+    "Instead",
     "estimate_uusd",
     "make_plan",
     "placed_lines",
@@ -73,6 +75,15 @@ _SOUND_US: Final = 2_000_000
 _SOUND_US_A_SECOND: Final = 150_000
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instead:
+    """A model that makes a shot instead of the film's: its card, its device's price, its effects."""
+
+    card: ModelCard
+    nusd_per_s: int | None
+    chain_of: ChainOf = no_effects
+
+
 def make_plan(
     brief: Brief,
     *,
@@ -85,13 +96,15 @@ def make_plan(
     chain_of: ChainOf = no_effects,
     clips: ModelCard | None = None,
     spoken: Sequence[SpokenLine] = (),
+    instead: Mapping[int, Instead] = MappingProxyType({}),
 ) -> Plan:
     """Return the exact plan of `brief` for the model that `card` describes.
 
     `references` are the brief's, prepared; `files` maps `font` and `lut` to the digests of what
     the brand brings; `nusd_per_s` is the device's price in nano-dollars a second, None where it
     has none (then no estimate has a price either); `chain_of` tells which effects lie on a shot,
-    and `clips` is the model that shows clips, if one is installed;
+    and `clips` is the model that shows clips, if one is installed; `instead` has, by their indexes,
+    the shots that another model makes;
     `spoken` are the lines that a voice has spoken already, each counted from its shot's start. A brief without
     shots is given a storyboard first. Raises `BriefInvalid`, with the path to the field, for what
     the model cannot make, and `ContractMismatch` where its card contradicts what every model is given.
@@ -128,6 +141,7 @@ def make_plan(
         files=files,
         nusd_per_s=nusd_per_s,
         chain_of=chain_of,
+        instead=instead,
     )
     cameras = choose_cameras(brief.shots, seed=brief.seed)
     ends = (*joins[1:], Join(TransitionKind.CUT, 0))
@@ -239,6 +253,7 @@ class _Taker:
     files: Mapping[str, Sha256]
     nusd_per_s: int | None
     chain_of: ChainOf
+    instead: Mapping[int, Instead]
 
     def shot(
         self,
@@ -257,13 +272,15 @@ class _Taker:
             taker = self._of_clips(index)
             names, given = taker.clip_input(shot.clip, shot, index=index, frames=frames)
         else:
+            if index in self.instead:
+                taker = self._of_another(self.instead[index])
             names, given = self._input(shot, index=index, camera=camera)
         prepared = [self._prepared(name) for name in names]
-        own = json.loads(shot.model_settings) if taker is self else {}
+        own = json.loads(shot.model_settings) if shot.clip is None else {}
         taker.contract.check(given, index=index, shots_own=own)
         spans = _spans(frames, begins=begins, ends=ends)
         extent = range(spans[0][1].start, spans[-1][1].stop)
-        effects = self.chain_of(
+        effects = taker.chain_of(
             ShotSpan(
                 index=index,
                 start=start,
@@ -332,6 +349,17 @@ class _Taker:
             contract=InputContract(self.clips),
             versions=replace(self.versions, model=self.clips.ref),
             files={},
+        )
+
+    def _of_another(self, instead: Instead) -> _Taker:
+        """Return a planner of the shots that this model makes: its own contract, price and effects."""
+        return replace(
+            self,
+            card=instead.card,
+            contract=InputContract(instead.card),
+            versions=replace(self.versions, model=instead.card.ref),
+            nusd_per_s=instead.nusd_per_s,
+            chain_of=instead.chain_of,
         )
 
     def clip_input(

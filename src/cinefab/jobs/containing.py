@@ -97,6 +97,9 @@ async def run_contained(
             raise parked(order.job, failed)
         if own and own[-1].follows is Next.GIVEN_UP:
             return GaveUp(decode_error(own[-1].error))
+        killed = [each for each in failed if each.model == model.card.ref and each.ended]
+        if len(killed) >= shop.containment.park_after:
+            return GaveUp(decode_error(killed[-1].error))
         await _pause(shop, order, ref.name, failed)
         resting = await _admit(shop, model)
         if resting is not None:

@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, Final, TypeAlias, TypeVar
 
 from cinefab.core.canonical import Json
@@ -27,6 +28,7 @@ from cinefab.engine.durable import step
 from cinefab.jobs import (
     assembling,
     delivering,
+    falling_back,
     gating,
     generating,
     ingesting,
@@ -293,8 +295,9 @@ async def _takes(
     is refused to the last is part of them: the review of the film has the last word.
     """
     plan = first
-    made = await _attempt(shop, order, plan, references, kept, attempt=0)
-    pieces = generating.all_segments(kept, [each["pieces"] for each in made.values()])
+    plan, planned, pieces, made = await _attempt(
+        shop, order, plan, first, planned, references, spoken, kept, attempt=0
+    )
     for attempt in range(1, order.brief.refine.attempts + 1):
         refused = refining.refused_shots(plan, made)
         if not refused:
@@ -322,8 +325,9 @@ async def _takes(
             order.named(f"find:{attempt}"), _bound(generating.find_kept, shop, plan)
         )
         pieces = generating.all_segments(pieces, [found])
-        made = await _attempt(shop, order, plan, references, pieces, attempt=attempt)
-        pieces = generating.all_segments(pieces, [each["pieces"] for each in made.values()])
+        plan, planned, pieces, made = await _attempt(
+            shop, order, plan, first, planned, references, spoken, pieces, attempt=attempt
+        )
     return plan, planned, pieces
 
 
@@ -331,17 +335,71 @@ async def _attempt(
     shop: Workshop,
     order: Order,
     plan: Plan,
+    first: Plan,
+    planned: Json,
+    references: list[Json],
+    spoken: list[Json],
+    kept: Json,
+    *,
+    attempt: int,
+) -> tuple[Plan, Json, dict[str, Any], dict[int, Any]]:
+    """Make the shots with something missing, where their model cannot by the next that is named.
+
+    Return the plan of what was made in the end, as it is and by its digests, all pieces, and what
+    each shot came to.
+    """
+    made: dict[int, Any] = {}
+    pieces = generating.all_segments(kept, [])
+    for turn in count(1):
+        now = await _shots(shop, order, plan, planned, references, pieces, attempt=attempt)
+        made |= now
+        pieces = generating.all_segments(pieces, [each["pieces"] for each in now.values()])
+        given_up = falling_back.given_up(now)
+        if not given_up:
+            break
+        planned = await _stage(
+            order.named(f"fallback:{attempt}:{turn}"),
+            _bound(
+                falling_back.fall_back,
+                shop,
+                order,
+                plan,
+                first,
+                references,
+                given_up,
+                planned,
+                f"fallback:{attempt}:{turn}",
+                spoken,
+            ),
+        )
+        plan = await _read(planning.load_plan, shop, planned)
+        found = await _stage(
+            order.named(f"find:{attempt}:{turn}"), _bound(generating.find_kept, shop, plan)
+        )
+        pieces = generating.all_segments(pieces, [found])
+        made = {index: answer for index, answer in made.items() if index not in given_up}
+    return plan, planned, pieces, made
+
+
+async def _shots(
+    shop: Workshop,
+    order: Order,
+    plan: Plan,
+    planned: Any,
     references: list[Json],
     kept: Json,
     *,
     attempt: int,
 ) -> dict[int, Any]:
+    via: Mapping[str, int] = planned.get("via", {})
+
     async def _shot(shot: PlannedShot) -> Json:
+        asked = via.get(str(shot.index), 0)
         return await step(
-            order.named(
-                f"generate:{shot.index}:{attempt}" if attempt else f"generate:{shot.index}"
+            order.named(generating.take_stage(shot, attempt=attempt, via=asked)),
+            lambda: generating.generate(
+                shop, order, plan, shot, references, kept, attempt=attempt, via=asked
             ),
-            lambda: generating.generate(shop, order, plan, shot, references, kept, attempt=attempt),
             attempts_max=_RENDER_ATTEMPTS,
         )
 

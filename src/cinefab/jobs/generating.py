@@ -13,10 +13,12 @@ from cinefab.core.canonical import Json, Sha256, digest_of
 from cinefab.core.plan import Plan, PlannedSegment, PlannedShot
 from cinefab.core.stage import Bill, Content, Lineage, TimeClass
 from cinefab.engine.compute import ComputeResult
+from cinefab.engine.wire import encode_error
 from cinefab.generate.loads import record_load
 from cinefab.generate.segments import KeptSegment, TakeFacts, record_segment, record_take
 from cinefab.jobs.containing import GaveUp, blaming, end_for, run_contained
 from cinefab.jobs.effects import effects_said
+from cinefab.jobs.falling_back import GAVE_UP, is_named
 from cinefab.jobs.lines import lines_of
 from cinefab.jobs.looks import find_looks, record_looks, where_they_lie
 from cinefab.jobs.models import model_of
@@ -69,23 +71,35 @@ async def generate(
     kept: Json,
     *,
     attempt: int = 0,
+    via: int = 0,
 ) -> Json:
     """Make a shot's missing segments in one run of its model, and have them judged.
 
     Return the `pieces` by key, and why they were `refused`, or None: whether a refused shot is made
-    again, as another `attempt`, is the walk's to decide.
+    again, as another `attempt`, is the walk's to decide. Where the model cannot make it and another
+    is named, what it `gave_up` for is returned; `via` counts how many were asked before.
     """
     missing = missing_of(plan, shot, pieces_from(kept))
-    name = f"generate:{shot.index}:{attempt}" if attempt else f"generate:{shot.index}"
+    name = take_stage(shot, attempt=attempt, via=via)
 
     async def body(run: Attempt) -> StageOutput:
         return await _make(shop, order, plan, shot, missing, references, attempt, run)
 
     committed = await run_contained(shop, order, name, model_of(shop, order, shot), body)
     if isinstance(committed, GaveUp):
-        raise await end_for(shop, order, committed)
+        if not is_named(shop, order) or shot.shows_clip:
+            raise await end_for(shop, order, committed)
+        error = encode_error(committed.error, attempted=f"run {name}")
+        return {"pieces": {}, REFUSED: None, GAVE_UP: error}
     facts: Any = committed.facts
     return {"pieces": pieces_of(committed), REFUSED: facts.get(REFUSED)}
+
+
+def take_stage(shot: PlannedShot, *, attempt: int, via: int) -> str:
+    """Return what a shot's making is called, after so many refusals and models that gave it up."""
+    if via:
+        return f"generate:{shot.index}:{attempt}:{via}"
+    return f"generate:{shot.index}:{attempt}" if attempt else f"generate:{shot.index}"
 
 
 async def _make(
@@ -312,7 +326,7 @@ def _judge(shop: Workshop, order: Order, plan: Plan, shot: PlannedShot) -> dict[
     A clip is what was ordered, whatever it shows; the film's review has its say about it.
     """
     checks = [check.entry for check in shop.checks if check.takes]
-    if not checks or shot.model is not None:
+    if not checks or shot.shows_clip:
         return {}
     ordered = ordered_of_shots(shop, order, plan, [shot], frames=shot.frames)
     looks = find_looks(shop, ordered.looked_at)

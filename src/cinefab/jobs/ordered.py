@@ -67,7 +67,7 @@ def ordered_of_shots(
         laid_over=tuple(laid_over),
         words=_has_words(shop, plan, shots),
         graded=graded or order.brief.brand.lut is not None,
-        filmed=any(shot.model is not None for shot in shots),
+        filmed=any(shot.shows_clip for shot in shots),
         quality=plan.quality,
     )
 
@@ -78,7 +78,7 @@ def _has_words(shop: Workshop, plan: Plan, shots: Sequence[PlannedShot]) -> bool
     writes = any(
         each.ref == plan.versions.model and _CAPTIONS in each.capabilities for each in cards
     )
-    captions = [shot.input for shot in shots if shot.model is None]
+    captions = [shot.input for shot in shots if not shot.shows_clip]
     return writes and len(captions) == len(shots) and all(_caption(each) for each in captions)
 
 

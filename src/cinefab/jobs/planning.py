@@ -18,6 +18,7 @@ from cinefab.core.sound import SpokenLine
 from cinefab.core.stage import Content, Lineage
 from cinefab.generate.captions import plan_cues
 from cinefab.generate.plan import (
+    Instead,
     make_plan,
     placed_lines,
     plan_document,
@@ -31,7 +32,7 @@ from cinefab.jobs.door import BLOB, clips_card, find_model, price_ahead, version
 from cinefab.jobs.effects import chain_of, files_as_assets
 from cinefab.jobs.ingesting import kept_from_json, prepared
 from cinefab.jobs.stages import Order, StageOutput, run_stage
-from cinefab.jobs.workshop import Workshop
+from cinefab.jobs.workshop import Model, Workshop
 from cinefab.record.commit import NewAsset
 
 
@@ -43,14 +44,16 @@ async def plan(
     *,
     stage: str = "plan",
     said: Mapping[str, Json] = MappingProxyType({}),
+    instead: Mapping[int, str] = MappingProxyType({}),
 ) -> Json:
     """Make the plan and keep it; return the digests of its two forms, and what else is `said`.
 
-    `spoken` are the film's lines, as `jobs.speaking.speak` returned them.
+    `spoken` are the film's lines, as `jobs.speaking.speak` returned them; `instead` names the model
+    of the shots that the film's own does not make.
     """
 
     async def body() -> StageOutput:
-        output = await asyncio.to_thread(_plan, shop, order, references, spoken)
+        output = await asyncio.to_thread(_plan, shop, order, references, spoken, instead)
         assert isinstance(output.facts, Mapping), "a plan's facts have names"
         return replace(output, facts={**output.facts, **said})
 
@@ -64,6 +67,12 @@ def load_plan(shop: Workshop, planned: Json) -> Plan:
     return plan_from_document(json.loads(shop.blobs.load(Sha256(str(planned["plan"])))))
 
 
+def instead_of(planned: Json) -> dict[int, str]:
+    """Return which shots of a plan another model makes, and which, by their indexes."""
+    facts: Any = planned
+    return {int(index): model for index, model in facts.get("instead", {}).items()}
+
+
 def brand_files(order: Order) -> dict[str, Sha256]:
     """Return the digests of the files that the brand brings, by what they are for."""
     places = {"font": order.brief.brand.font, "lut": order.brief.brand.lut}
@@ -74,9 +83,14 @@ def brand_files(order: Order) -> dict[str, Sha256]:
     }
 
 
-def _plan(
-    shop: Workshop, order: Order, references: Sequence[Json], spoken: Sequence[Any]
-) -> StageOutput:
+def plan_now(
+    shop: Workshop,
+    order: Order,
+    references: Sequence[Json],
+    spoken: Sequence[Any],
+    instead: Mapping[int, str],
+) -> Plan:
+    """Return the plan without keeping it; raise what `make_plan` raises."""
     lines = [line_from_document(each["line"]) for each in spoken]
     model = find_model(shop, order.brief)
     ready = [
@@ -86,7 +100,7 @@ def _plan(
     if (compare := order.brief.review.compare) is not None:
         # What was behind a URL could not be looked at before.
         check_compared(compare, next(each.kind for each in ready if each.name == compare.reference))
-    made = make_plan(
+    return make_plan(
         order.brief,
         references=ready,
         card=model.card,
@@ -97,7 +111,29 @@ def _plan(
         chain_of=_chain(shop, order.brief, lines, draws=model.card.capabilities),
         spoken=lines,
         clips=clips_card(shop),
+        instead={
+            index: _instead(shop, order.brief, lines, shop.models[name])
+            for index, name in instead.items()
+        },
     )
+
+
+def _instead(shop: Workshop, brief: Brief, lines: Sequence[SpokenLine], model: Model) -> Instead:
+    return Instead(
+        card=model.card,
+        nusd_per_s=shop.prices.find_ahead(model.device_class),
+        chain_of=_chain(shop, brief, lines, draws=model.card.capabilities),
+    )
+
+
+def _plan(
+    shop: Workshop,
+    order: Order,
+    references: Sequence[Json],
+    spoken: Sequence[Any],
+    instead: Mapping[int, str],
+) -> StageOutput:
+    made = plan_now(shop, order, references, spoken, instead)
     path = Path(shop.scratch) / f"{order.job}.otio"
     path.parent.mkdir(parents=True, exist_ok=True)
     write_timeline(made, path)

@@ -38,7 +38,7 @@ def refused_shots(plan: Plan, made: Mapping[int, Json]) -> dict[int, str]:
     found: dict[int, str] = {}
     for index, answer in made.items():
         facts: Any = answer
-        if facts[REFUSED] is not None and plan.shots[index].model is None:
+        if facts[REFUSED] is not None and not plan.shots[index].shows_clip:
             found[index] = str(facts[REFUSED]["check"])
     return found
 
@@ -75,6 +75,21 @@ async def refine(
         check = refused[index]
         advice = advice_of(check, said.get(check))
         tries[str(index)] = [*tries.get(str(index), ()), advice.value]
+    again = as_tried(shop, order, first, tries)
+    kept = {name: facts[name] for name in ("instead", "via", "fallbacks") if name in facts}
+    return await planning.plan(
+        shop,
+        again,
+        references,
+        spoken,
+        stage=stage,
+        said={"tries": tries, **kept},
+        instead=planning.instead_of(before),
+    )
+
+
+def as_tried(shop: Workshop, order: Order, first: Plan, tries: Mapping[str, Any]) -> Order:
+    """Return the order with its shots as they are to be made after so many refusals each."""
     brief = order.brief
     shots = refined(
         brief.shots,
@@ -83,16 +98,15 @@ async def refine(
         seed=brief.seed,
         advised=find_model(shop, brief).card.advised,
     )
-    again = replace(order, brief=replace(brief, shots=shots))
-    return await planning.plan(shop, again, references, spoken, stage=stage, said={"tries": tries})
+    return replace(order, brief=replace(brief, shots=shots))
 
 
 def _affordable(shop: Workshop, order: Order, plan: Plan, refused: Mapping[int, str]) -> list[int]:
     """Return those of the refused shots that can be made again with what is left, in order."""
-    left = _left(shop, order, plan)
+    left = left_to_spend(shop, order, plan)
     chosen = []
     for index in sorted(refused):
-        price = _price(plan.shots[index])
+        price = price_of_shot(plan.shots[index])
         if left is not None and price is not None:
             if price > left:
                 continue
@@ -101,13 +115,14 @@ def _affordable(shop: Workshop, order: Order, plan: Plan, refused: Mapping[int, 
     return chosen
 
 
-def _left(shop: Workshop, order: Order, plan: Plan) -> Uusd | None:
+def left_to_spend(shop: Workshop, order: Order, plan: Plan) -> Uusd | None:
+    """Return what a job with a budget may spend on making shots again; None of one without."""
     # Without a budget the job pays for what it needs; with one, what the rest will take is not
     # there for another attempt.
     whole = estimate_whole(shop, plan, find_model(shop, order.brief))
     if order.brief.budget_uusd is None or whole is None:
         return None
-    rest = whole - sum(_price(shot) or 0 for shot in plan.shots)
+    rest = whole - sum(price_of_shot(shot) or 0 for shot in plan.shots)
     if order.film is not None:
         # Of a preview, the film itself is still to come.
         rest += estimate_order(shop, order.film).film_uusd or 0
@@ -116,7 +131,8 @@ def _left(shop: Workshop, order: Order, plan: Plan) -> Uusd | None:
     return Uusd(sum(each.left for each in every if each.is_open) - rest)
 
 
-def _price(shot: PlannedShot) -> Uusd | None:
+def price_of_shot(shot: PlannedShot) -> Uusd | None:
+    """Return what a shot's takes are estimated at; None where their device has no price."""
     prices = [each.estimate_uusd for each in shot.segments]
     return None if None in prices else Uusd(sum(each or 0 for each in prices))
 

@@ -24,6 +24,7 @@ from cinefab.economics.metrics import cost_per_delivered_minute_uusd, first_pass
 from cinefab.economics.report import JobCosts, LeaseCost, job_costs
 from cinefab.generate.plan import plan_from_document
 from cinefab.generate.tables import take
+from cinefab.jobs.falling_back import fallbacks_of
 from cinefab.jobs.report_attempts import attempts_of, is_planning
 from cinefab.jobs.report_effects import effects_of
 from cinefab.jobs.report_failures import failures_of
@@ -96,6 +97,7 @@ def build_report(shop: Workshop, job: JobId) -> dict[str, Any]:
             "effects": effects_of(stages, costs),
             "attempts": attempts_of(connection, stages, costs, tenant=shop.tenant),
             **failures_of(connection, job, costs, tenant=shop.tenant),
+            **fallbacks_of(next((s.facts for s in reversed(stages) if is_planning(s)), {})),
             **_money(costs, released),
             **preview_of_film(shop, connection, job, brief, stages, costs, out=row.out),
             "yield": _yield(shop, connection, job, row.status, plan, stages),

@@ -52,7 +52,7 @@ def attempts_of(
 
 
 def is_planning(stage: CommittedStage, *, of_preview: bool = False) -> bool:
-    """Say whether a stage made a plan: the film's first one, or one with refused shots anew.
+    """Say whether a stage made a plan: the film's first one, or one with some shots anew.
 
     A preview of the film has plans of its own.
     """
@@ -61,7 +61,7 @@ def is_planning(stage: CommittedStage, *, of_preview: bool = False) -> bool:
         if not called.startswith(PREVIEW):
             return False
         called = called.removeprefix(PREVIEW)
-    return called == "plan" or called.startswith("refine:")
+    return called == "plan" or called.startswith(("refine:", "fallback:"))
 
 
 def _shot_and_attempt(name: str) -> tuple[int, int]:
