@@ -23,6 +23,7 @@ from cinefab.api import (
     studio,
     templates,
     tenants,
+    webhooks,
 )
 from cinefab.api.links import Links
 from cinefab.api.outermost import Outermost
@@ -54,6 +55,7 @@ _ROUTES: Final = (
     principals,
     tenants,
     audit,
+    webhooks,
     studio,
     openai_videos,
 )

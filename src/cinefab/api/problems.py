@@ -23,6 +23,7 @@ import cinefab
 from cinefab.api import errors as door
 from cinefab.core import errors
 from cinefab.core.errors import CinefabError
+from cinefab.core.standard_webhooks import MessageForged
 from cinefab.jobs.once import IdempotencyKeyReused
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -49,6 +50,7 @@ STATUS: Final[Mapping[type[CinefabError], int]] = {
     errors.Unavailable: 404,
     errors.CredentialsInvalid: 409,
     IdempotencyKeyReused: 422,
+    MessageForged: 400,
     door.MalformedRequest: 400,
     door.BodyTooLarge: 413,
     door.MediaTypeRefused: 415,

@@ -14,6 +14,7 @@ import uvicorn
 
 from cinefab.api.app import build_app
 from cinefab.app.service import Service
+from cinefab.app.telling import SenderProcess
 from cinefab.core.errors import CinefabError
 
 _CLOSING_S: Final = 10
@@ -88,11 +89,14 @@ def serve(service: Service, listening: socket.socket, *, started: Callable[[], N
         threading.Thread(target=service.events.close).start()
 
     before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
+    telling = SenderProcess(service.settings, service.studio.shop.recorder.db)
     try:
         service.start(end)
+        telling.start()
         started()
         server.run(sockets=[listening])
     finally:
+        telling.close()
         for number, handler in before.items():
             signal.signal(number, handler)
         listening.close()

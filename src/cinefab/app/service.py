@@ -27,6 +27,7 @@ from cinefab.app.serving.pacing import Pacing
 from cinefab.app.serving.people import People
 from cinefab.app.serving.templates import Templates
 from cinefab.app.serving.tenants import Tenants
+from cinefab.app.serving.webhooks import Webhooks
 from cinefab.app.settings import Settings
 from cinefab.app.studio import Studio
 from cinefab.core.brief import Brief, Size
@@ -102,6 +103,7 @@ class Service:
             self.tenants = Tenants(desk, usual=self.studio.shop.usual_quota)
             self.audit = Audit(desk)
             self.templates = Templates(desk)
+            self.webhooks = Webhooks(desk, settings)
             self.pacing = Pacing(settings, self.db, self.clock)
         except BaseException:
             self.studio.close()

@@ -267,6 +267,15 @@ class Settings(BaseModel):
         description="Folder of *.cedar files that add to who may do what; empty: in the home folder.",
     )
 
+    webhook_networks: Annotated[
+        tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_networks)
+    ] = Field((), description="Networks that webhooks may be sent to though private, also by http.")
+    secrets_key: str = Field(
+        "",
+        repr=False,
+        description="What seals secrets that sign, 32 bytes in base 64; empty: a file in the home.",
+    )
+
     same_within_seconds: int = Field(
         10, ge=0, le=3600, description="How long equal creates without a key are one job."
     )
@@ -328,6 +337,18 @@ def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
 def environment_value(name: str) -> str | None:
     """Return what the environment has under a name that a setting gives: keys, above all."""
     return os.environ.get(name) or None
+
+
+def child_environment(settings: Settings) -> dict[str, str]:
+    """Return the environment of a process that works on the same database and home.
+
+    What others may read is a process's command line, and a database's URL may hold a password.
+    """
+    return {
+        **os.environ,
+        f"{_PREFIX}HOME": str(settings.home),
+        f"{_PREFIX}DB": settings.db_url,
+    }
 
 
 def _data_folder(environment: Mapping[str, str]) -> Path:

@@ -16,6 +16,7 @@ _COMMANDS: Final[Mapping[str, str]] = {
     "demo": "cinefab.cli.demo:demo",
     "up": "cinefab.cli.up:up",
     "worker": "cinefab.cli.worker:worker",
+    "webhooks": "cinefab.cli.webhooks:webhooks",
     "verify": "cinefab.cli.verify:verify",
     "review": "cinefab.cli.review:review",
     "trace": "cinefab.cli.trace:trace",

@@ -6,13 +6,8 @@ second time gains nothing. There are no proxies, cookies, credentials or content
 
 from __future__ import annotations
 
-import queue
-import re
 import ssl
-import threading
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
-from ipaddress import ip_address
 from pathlib import PurePosixPath
 from typing import Any, Final
 from urllib.parse import unquote
@@ -21,14 +16,11 @@ import httpcore
 import httpx
 
 from cinefab.core.clock import Clock
-from cinefab.media.fetching.addresses import Address, Network, is_allowed, why_refused
+from cinefab.media.fetching.addresses import Address, Network
 from cinefab.media.fetching.fetched import Fetched, FetchLimits, Refusal
+from cinefab.media.fetching.guard import Guard, parse_url, plain, shown_url
 
-_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
-_NAME_MAX: Final = 200
-_NUMBER_LABEL: Final = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
-_SAY_ADDRESS: Final = "Use a public URL, or have the operator allow the network (allow_networks)."
 # A server that negotiates must not answer a link to a .png with something more modern.
 _ACCEPT: Final = "image/png,image/jpeg;q=0.9,*/*;q=0.5"
 
@@ -46,35 +38,34 @@ class Remote:
         clock: Clock,
     ) -> None:
         self._limits = limits
-        self._allow_networks = allow_networks
-        self._resolve = resolve
+        self._guard = Guard(allow_networks=allow_networks, ports=limits.ports, resolve=resolve)
         self._tls = tls
         self._clock = clock
 
     def fetch(self, location: str) -> Fetched:
         """Follow `location` to its bytes; raise `Refusal`."""
         deadline = _Deadline(self._clock, self._limits.total_seconds)
-        url = _parse(location)
+        url = parse_url(location)
         for _ in range(self._limits.redirects_max + 1):
             answer = self._get(url, deadline)
             if isinstance(answer, bytes):
-                return Fetched(data=answer, name=_name(url), location=_shown(url))
+                return Fetched(data=answer, name=_name(url), location=shown_url(url))
             if url.scheme == "https" and answer.scheme != "https":
                 raise Refusal(
-                    shown=_shown(url),
+                    shown=shown_url(url),
                     found="it redirects from https to an address without encryption",
                     remedy="Name the final URL, if you trust it.",
                 )
             url = answer
         raise Refusal(
-            shown=_shown(url),
+            shown=shown_url(url),
             found=f"it redirects more than {self._limits.redirects_max} times",
             remedy="Name the final URL.",
         )
 
     def _get(self, url: httpx.URL, deadline: _Deadline) -> bytes | httpx.URL:
         """Return the body, or where the server sends us."""
-        addresses = self._checked_addresses(url, deadline)
+        addresses = self._guard.addresses_of(url, within_s=deadline.left())
         backend = _Pinned(addresses, deadline, connect_seconds=self._limits.connect_seconds)
         headers = [
             ("Host", url.netloc.decode("ascii")),
@@ -101,14 +92,14 @@ class Remote:
                 return self._read(url, response)
         except httpcore.TimeoutException as error:
             raise Refusal(
-                shown=_shown(url),
+                shown=shown_url(url),
                 found="the server took too long",
                 remedy="Try again later, or download it beside the brief.",
             ) from error
         except (httpcore.NetworkError, httpcore.ProtocolError) as error:
             raise Refusal(
-                shown=_shown(url),
-                found=f"the connection failed ({type(error).__name__}: {_plain(str(error))})",
+                shown=shown_url(url),
+                found=f"the connection failed ({type(error).__name__}: {plain(str(error))})",
                 remedy="Check the URL, or download it beside the brief.",
             ) from error
 
@@ -120,16 +111,16 @@ class Remote:
     def _read(self, url: httpx.URL, response: httpcore.Response) -> bytes | httpx.URL:
         headers = httpx.Headers(response.headers)
         if response.status in _REDIRECTS and "location" in headers:
-            return _parse(headers["location"], relative_to=url)
+            return parse_url(headers["location"], relative_to=url)
         if response.status != 200:
             raise Refusal(
-                shown=_shown(url),
+                shown=shown_url(url),
                 found=f"the server answered {response.status}",
                 remedy="Check that the URL opens without signing in.",
             )
         if headers.get("content-encoding", "identity").strip().lower() != "identity":
             raise Refusal(
-                shown=_shown(url),
+                shown=shown_url(url),
                 found="the server compresses it though it was asked not to",
                 remedy="Download it beside the brief.",
             )
@@ -145,61 +136,17 @@ class Remote:
             if len(body) > self._limits.bytes_max:
                 raise self._too_large(url)
         if not body:
-            raise Refusal(shown=_shown(url), found="the answer is empty", remedy="Check the URL.")
+            raise Refusal(
+                shown=shown_url(url), found="the answer is empty", remedy="Check the URL."
+            )
         return bytes(body)
 
     def _too_large(self, url: httpx.URL) -> Refusal:
         return Refusal(
-            shown=_shown(url),
+            shown=shown_url(url),
             found=f"it is larger than {self._limits.bytes_max:,} bytes",
             remedy="Make it smaller.",
         )
-
-    def _checked_addresses(self, url: httpx.URL, deadline: _Deadline) -> tuple[Address, ...]:
-        port = _DEFAULT_PORTS[url.scheme] if url.port is None else url.port
-        addresses = self._addresses_of(url, port, deadline)
-        allowed = [is_allowed(address, self._allow_networks) for address in addresses]
-        for address, known in zip(addresses, allowed, strict=True):
-            why = None if known else why_refused(address)
-            if why is not None:
-                raise Refusal(
-                    shown=_shown(url),
-                    found=f"it leads to {address}, which is {why}",
-                    remedy=_SAY_ADDRESS,
-                )
-        if port not in self._limits.ports and not all(allowed):
-            raise Refusal(
-                shown=_shown(url),
-                found=f"port {port} is not one that references come from",
-                remedy=f"Serve it on one of {sorted(self._limits.ports)}.",
-            )
-        return addresses
-
-    def _addresses_of(self, url: httpx.URL, port: int, deadline: _Deadline) -> tuple[Address, ...]:
-        host = url.raw_host.decode("ascii").removesuffix(".")
-        with suppress(ValueError):
-            address = ip_address(host)
-            if getattr(address, "scope_id", None) is None:
-                return (address,)
-        if _NUMBER_LABEL.fullmatch(host.rpartition(".")[2]) or "%" in host:
-            raise Refusal(
-                shown=_shown(url),
-                found="its host is an address in an unusual spelling",
-                remedy="Write the host's name, or the address as four plain numbers.",
-            )
-        try:
-            addresses = tuple(_within(deadline.left(), lambda: self._resolve(host, port)))
-        except (OSError, UnicodeError) as error:
-            raise Refusal(
-                shown=_shown(url),
-                found=f"its host is not found ({_plain(str(error))})",
-                remedy="Check the host's name and the connection.",
-            ) from error
-        if not addresses:
-            raise Refusal(
-                shown=_shown(url), found="its host has no address", remedy="Check the host's name."
-            )
-        return addresses
 
 
 class _Deadline:
@@ -289,59 +236,6 @@ class _Timed(httpcore.NetworkStream):
         return self._stream.get_extra_info(info)
 
 
-def _parse(location: str, *, relative_to: httpx.URL | None = None) -> httpx.URL:
-    shown = location.partition("?")[0].partition("#")[0][:_NAME_MAX]
-    shown = _plain(re.sub(r"//[^/]*@", "//", shown))
-    try:
-        url = httpx.URL(location) if relative_to is None else relative_to.join(location)
-    except (httpx.InvalidURL, UnicodeError) as error:
-        raise Refusal(
-            shown=shown, found=f"it is no URL ({_plain(str(error))})", remedy="Correct it."
-        ) from error
-    if url.scheme not in {"http", "https"} or not url.raw_host:
-        raise Refusal(
-            shown=shown, found="only http and https are fetched", remedy="Name such a URL."
-        )
-    if url.port is not None and not 0 < url.port < 1 << 16:
-        raise Refusal(shown=shown, found=f"there is no port {url.port}", remedy="Correct the URL.")
-    if url.userinfo:
-        raise Refusal(
-            shown=_shown(url),
-            found="it holds a user name or password",
-            remedy="Remove it; use a link that opens without signing in.",
-        )
-    return url.copy_with(fragment=None)
-
-
-def _shown(url: httpx.URL) -> str:
-    """Return the URL as it may appear in messages: no query, no fragment, no user."""
-    return _plain(str(url.copy_with(query=None, fragment=None, username=None, password=None)))
-
-
 def _name(url: httpx.URL) -> str:
     name = PurePosixPath(unquote(url.raw_path.decode("ascii").partition("?")[0])).name
-    return _plain(name) or url.host
-
-
-def _plain(text: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in text[:_NAME_MAX])
-
-
-def _within(seconds: float, ask: Callable[[], Sequence[Address]]) -> Sequence[Address]:
-    """Return what `ask` returns; a lookup cannot be interrupted, so it is left behind if late."""
-    answers: queue.SimpleQueue[Sequence[Address] | Exception] = queue.SimpleQueue()
-
-    def run() -> None:
-        try:
-            answers.put(ask())
-        except Exception as error:  # noqa: BLE001 - handed to the caller's thread, raised there
-            answers.put(error)
-
-    threading.Thread(target=run, name="lookup", daemon=True).start()
-    try:
-        answer = answers.get(timeout=seconds)
-    except queue.Empty as error:
-        raise TimeoutError("the lookup took too long") from error
-    if isinstance(answer, Exception):
-        raise answer
-    return answer
+    return plain(name) or url.host

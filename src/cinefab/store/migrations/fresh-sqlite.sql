@@ -1,4 +1,4 @@
--- revision 0015
+-- revision 0016
 CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
@@ -631,4 +631,55 @@ CREATE TABLE model_load (
 	CONSTRAINT ck_model_load_positive CHECK (load_us > 0)
 );
 CREATE INDEX ix_model_load_model_model_load_device_class_model_load_id ON model_load (model, device_class, id);
-INSERT INTO alembic_version (version_num) VALUES ('0015');
+CREATE TABLE webhook (
+	id TEXT NOT NULL, 
+	tenant_id TEXT NOT NULL, 
+	url TEXT NOT NULL, 
+	events TEXT NOT NULL, 
+	description TEXT NOT NULL, 
+	from_event BIGINT NOT NULL, 
+	created_us BIGINT NOT NULL, 
+	disabled_us BIGINT, 
+	disabled_why TEXT, 
+	removed_us BIGINT, 
+	failures INTEGER DEFAULT '0' NOT NULL, 
+	hold_until_us BIGINT DEFAULT '0' NOT NULL, 
+	succeeded_us BIGINT, 
+	CONSTRAINT pk_webhook PRIMARY KEY (id)
+);
+CREATE INDEX ix_webhook_tenant_id_webhook_id ON webhook (tenant_id, id);
+CREATE TABLE webhook_delivery (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	public_id TEXT NOT NULL, 
+	tenant_id TEXT NOT NULL, 
+	webhook_id TEXT NOT NULL, 
+	event_id BIGINT NOT NULL, 
+	kind TEXT NOT NULL, 
+	subject TEXT NOT NULL, 
+	state TEXT NOT NULL, 
+	attempts INTEGER DEFAULT '0' NOT NULL, 
+	log TEXT DEFAULT '[]' NOT NULL, 
+	due_us BIGINT NOT NULL, 
+	claimed_until_us BIGINT DEFAULT '0' NOT NULL, 
+	created_us BIGINT NOT NULL, 
+	ended_us BIGINT, 
+	replay_of TEXT, 
+	CONSTRAINT ck_webhook_delivery_state CHECK (state IN ('waiting', 'delivered', 'dead')), 
+	CONSTRAINT fk_webhook_delivery_event_id_outbox FOREIGN KEY(event_id) REFERENCES outbox (id), 
+	CONSTRAINT fk_webhook_delivery_webhook_id_webhook FOREIGN KEY(webhook_id) REFERENCES webhook (id), 
+	CONSTRAINT uq_webhook_delivery_public_id UNIQUE (public_id)
+);
+CREATE INDEX ix_webhook_delivery_waiting ON webhook_delivery (state, webhook_id, subject, id);
+CREATE INDEX ix_webhook_delivery_webhook_id_webhook_delivery_id ON webhook_delivery (webhook_id, id);
+CREATE TABLE webhook_secret (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	tenant_id TEXT NOT NULL, 
+	webhook_id TEXT NOT NULL, 
+	sealed TEXT NOT NULL, 
+	seal_id TEXT NOT NULL, 
+	created_us BIGINT NOT NULL, 
+	expires_us BIGINT, 
+	CONSTRAINT fk_webhook_secret_webhook_id_webhook FOREIGN KEY(webhook_id) REFERENCES webhook (id)
+);
+CREATE INDEX ix_webhook_secret_webhook_id ON webhook_secret (webhook_id);
+INSERT INTO alembic_version (version_num) VALUES ('0016');
