@@ -19,13 +19,18 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+PIPELINES = ("WanPipeline", "StableDiffusionPipeline", "CogVideoXPipeline")
+
 
 class ModelRuns:
-    """A process that has imported the libraries, and lends itself to each run as a new process."""
+    """A process that has imported the libraries, and lends itself to each run as a new process.
 
-    def __init__(self) -> None:
+    The pipelines named `ahead` are imported before the first run, the others in the runs.
+    """
+
+    def __init__(self, ahead: Sequence[str] = PIPELINES) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, __file__],
+            [sys.executable, __file__, *ahead],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -61,9 +66,11 @@ def run_afresh(runs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Run each in an interpreter of its own from the start."""
     answers = []
     for run in runs:
-        one = ModelRuns()
-        answers += one([run])
-        one.close()
+        one = ModelRuns(ahead=())
+        try:
+            answers += one([run])
+        finally:
+            one.close()
     return answers
 
 
@@ -80,7 +87,7 @@ def _main() -> None:
     import cinefab.generate.models.diffusers.making  # noqa: F401
 
     get_checkpoint_conversion_mapping("t5")  # a table that takes half a second to write
-    for pipeline in ("WanPipeline", "StableDiffusionPipeline", "CogVideoXPipeline"):
+    for pipeline in sys.argv[1:]:
         getattr(diffusers, pipeline)
     for line in sys.stdin:
         run = json.loads(line)

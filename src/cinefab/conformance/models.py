@@ -30,6 +30,9 @@ from cinefab.media.frames import Frame, Rgb
 from cinefab.media.still import write_png
 
 _PICTURE: Final = "picture"
+_LAST_BITS: Final = 2
+"""By how much of 255 a frame may differ when it is made with others: sums are split otherwise."""
+
 _STEPS_MAX: Final = 64
 """Resume points that are tried at most: of a longer run every n-th."""
 
@@ -273,6 +276,31 @@ def _goes_on_where_it_was_killed(subject: Subject) -> None:
             raise _broken(card, promise, found)
 
 
+def _makes_several_in_one_run(subject: Subject) -> None:
+    card = _declares(subject, "batch")
+    promise = "requests that are alike are made in one run"
+    backend = _loaded(subject)
+    one = subject.request()
+    several = [replace(one, seed=one.seed + number) for number in range(2)]
+    if not backend.compatible(*several):
+        raise _broken(card, promise, "two that differ in their seed alone cannot be")
+    run = Run(folder=_empty(subject, "together"))
+    together = [_copied(frames) for frames in backend.takes(several, run)]
+    for number, (made, request) in enumerate(zip(together, several, strict=True)):
+        alone = _copied(backend.frames(request, Run()))
+        if len(made) != len(alone):
+            raise _broken(card, promise, f"take {number} has {len(made)} frames of {len(alone)}")
+        apart = max(
+            int(np.abs(a.astype(np.int16) - b.astype(np.int16)).max())
+            for a, b in zip(made, alone, strict=True)
+        )
+        if apart > _LAST_BITS:
+            found = f"take {number} differs by {apart} of 255 from what it is alone"
+            raise _broken(card, promise, found)
+    if "batch" not in run.notes:
+        raise _broken(card, promise, "it does not say so in the lineage, as the note `batch`")
+
+
 def _is_billed_once(subject: Subject) -> None:
     card = subject.make().card
     told = _Told()
@@ -343,6 +371,7 @@ PROMISES: Final[Mapping[str, Callable[[Subject], None]]] = {
     "tells-its-steps": _tells_its_steps,
     "stops-between-two-steps": _stops_between_two_steps,
     "goes-on-where-it-was-killed": _goes_on_where_it_was_killed,
+    "makes-several-in-one-run": _makes_several_in_one_run,
     "is-billed-once": _is_billed_once,
     "hands-over-what-was-delivered": _hands_over_what_was_delivered,
     "ends-what-goes-on-elsewhere": _ends_what_goes_on_elsewhere,

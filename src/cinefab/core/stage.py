@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from cinefab.core.canonical import Json, Sha256
 from cinefab.core.ids import AssetId, LeaseId
-from cinefab.core.units import BasisPoints, DeviceUs, Uusd
+from cinefab.core.units import NO_TIME, BasisPoints, DeviceUs, Uusd
 
 Basis = Literal["answer", "price-book", "unknown"]
 """Where the amount of a bill comes from."""
@@ -104,11 +104,14 @@ class Charge:
     """A lease's time, split by what it went into; the parts are the whole of it.
 
     `bills` are what somebody else asks beside it, for work that was worth `billed_class`.
+    `since_us` is where in a run that several stages share this one's time begins: it costs what the
+    run costs up to its end, less what it costs up to there, so the shares sum to the run's price.
     """
 
     lease: LeaseId
     device_class: str
     by_class: Mapping[TimeClass, DeviceUs]
+    since_us: DeviceUs = NO_TIME
     bills: tuple[Bill, ...] = ()
     billed_class: TimeClass = TimeClass.GOOD
 

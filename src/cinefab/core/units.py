@@ -15,6 +15,7 @@ BasisPoints = NewType("BasisPoints", int)
 """Hundredths of a per cent: a whole is 10,000."""
 
 WHOLE_BP: Final = BasisPoints(10_000)
+NO_TIME: Final = DeviceUs(0)
 US_PER_S: Final = 1_000_000
 UUSD_PER_USD: Final = 1_000_000
 
@@ -28,6 +29,15 @@ def price_of(device_us: DeviceUs, *, nusd_per_s: int) -> Uusd:
     assert device_us >= 0, "time is not negative"
     assert nusd_per_s >= 0, "prices are not negative"
     return Uusd(-(-device_us * nusd_per_s // (US_PER_S * 1000)))
+
+
+def price_between(since_us: DeviceUs, device_us: DeviceUs, *, nusd_per_s: int) -> Uusd:
+    """Return what the `device_us` from `since_us` on cost in a longer stretch of time.
+
+    Stretches that follow each other cost together what the whole does, to the µUSD.
+    """
+    until = price_of(DeviceUs(since_us + device_us), nusd_per_s=nusd_per_s)
+    return Uusd(until - price_of(since_us, nusd_per_s=nusd_per_s))
 
 
 def largest_remainder(total: int, weights: Sequence[int]) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 import sqlalchemy as sa
 
 from cinefab.core.ids import JobId, TenantId
-from cinefab.core.units import DeviceUs, price_of
+from cinefab.core.units import DeviceUs, price_between
 from cinefab.economics import journal
 from cinefab.economics.findings import Finding, as_usd
 from cinefab.economics.ledger import OURS
@@ -75,7 +75,8 @@ def _check_lease(row: _LeaseRow) -> Iterator[Finding]:
 
 
 def _check_cost(row: _LeaseRow, *, nusd_per_s: int) -> Iterator[Finding]:
-    cost = price_of(DeviceUs(row.device_us), nusd_per_s=nusd_per_s)
+    since_us = DeviceUs(int(row.since_us))
+    cost = price_between(since_us, DeviceUs(row.device_us), nusd_per_s=nusd_per_s)
     paid, overhead = int(row.paid_by_job), int(row.paid_by_us)
     if not row.cost_uusd == cost == paid + overhead:
         yield Finding(
@@ -94,7 +95,7 @@ def _check_cost(row: _LeaseRow, *, nusd_per_s: int) -> Iterator[Finding]:
             found=as_usd(int(row.posted)),
         )
     theirs = 0 if row.charge_key is None else int(row.in_their_classes)
-    most = price_of(DeviceUs(theirs), nusd_per_s=nusd_per_s)
+    most = price_between(since_us, DeviceUs(theirs), nusd_per_s=nusd_per_s)
     if paid > most:
         yield Finding(
             rule="lease_cost",

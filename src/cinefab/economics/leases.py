@@ -102,11 +102,14 @@ def close_lease(
     *,
     tenant: TenantId,
     by_class: Mapping[TimeClass, DeviceUs],
+    since_us: DeviceUs,
     cost: Uusd | None,
     charge_key: str | None,
     now_us: int,
 ) -> None:
     """End a lease with what its time went into; for the ledger alone, which writes the transfers.
+
+    `since_us` is where its time begins in a run that several stages share.
 
     Raises `LeaseClosed` when somebody else has ended it.
     """
@@ -117,6 +120,7 @@ def close_lease(
         .values(
             closed_us=now_us,
             device_us=sum(parts.values()),
+            since_us=since_us,
             cost_uusd=cost,
             charge_key=charge_key,
         )

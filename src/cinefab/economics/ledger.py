@@ -28,7 +28,7 @@ import sqlalchemy as sa
 from cinefab.core.errors import BudgetTooSmall
 from cinefab.core.ids import JobId, LeaseId, TenantId
 from cinefab.core.stage import Bill, Charge, TimeClass
-from cinefab.core.units import DeviceUs, Uusd, price_of
+from cinefab.core.units import NO_TIME, DeviceUs, Uusd, price_between
 from cinefab.economics import journal, leases, reservations
 from cinefab.economics.bills import bill_entries, bills_of, record_bills
 from cinefab.economics.budgets import give_back_to_budgets, take_from_budgets
@@ -108,6 +108,7 @@ def post_charge(
                 tenant=tenant,
                 lease=charge.lease,
                 lost_us=charge.device_us,
+                since_us=charge.since_us,
                 bills=charge.bills,
                 now_us=now_us,
             )
@@ -116,12 +117,13 @@ def post_charge(
     if opened is None:
         raise leases.lease_is_closed(charge.lease)
     leases.check_lease_is_for(opened, job=job, stage=stage, device_class=charge.device_class)
-    owed = _cost(opened, charge.by_class)
+    owed = _cost(opened, charge.by_class, since_us=charge.since_us)
     leases.close_lease(
         connection,
         opened.id,
         tenant=tenant,
         by_class=charge.by_class,
+        since_us=charge.since_us,
         cost=owed,
         charge_key=_charge_key(job, stage),
         now_us=now_us,
@@ -137,7 +139,7 @@ def post_charge(
         now_us=now_us,
     )
     theirs = {name: us for name, us in charge.by_class.items() if name not in OURS}
-    for_time = _cost(opened, theirs) or 0
+    for_time = _cost(opened, theirs, since_us=charge.since_us) or 0
     for_bills = 0
     if charge.billed_class not in OURS:
         for_bills = sum(each.amount_uusd or 0 for each in billed)
@@ -172,9 +174,12 @@ def absorb_lost_lease(
     lease: LeaseId,
     lost_us: DeviceUs,
     now_us: int,
+    since_us: DeviceUs = NO_TIME,
     bills: Sequence[Bill] = (),
 ) -> Uusd | None:
     """Close a lease whose work was lost: `lost_us` of waste, and its `bills`, paid by overhead.
+
+    `since_us` is where that time begins in a run that several stages share.
 
     Return what its time cost, None where unpriced. The time of a lease that is closed already is
     left alone, and costs nothing more: whoever came first has accounted for it.
@@ -186,12 +191,13 @@ def absorb_lost_lease(
     if opened is None:
         return Uusd(0)
     by_class = {TimeClass.PREEMPT_WASTE: lost_us}
-    owed = _cost(opened, by_class)
+    owed = _cost(opened, by_class, since_us=since_us)
     leases.close_lease(
         connection,
         lease,
         tenant=tenant,
         by_class=by_class,
+        since_us=since_us,
         cost=owed,
         charge_key=None,
         now_us=now_us,
@@ -328,11 +334,14 @@ def _provider_entries(opened: OpenLease, *, paid: int, ours: int) -> list[journa
     ]
 
 
-def _cost(opened: OpenLease, by_class: Mapping[TimeClass, DeviceUs]) -> Uusd | None:
+def _cost(
+    opened: OpenLease, by_class: Mapping[TimeClass, DeviceUs], *, since_us: DeviceUs
+) -> Uusd | None:
     # Rounded up once for the whole: what is ours is the difference, so the parts always sum.
     if opened.nusd_per_s is None:
         return None
-    return price_of(DeviceUs(sum(by_class.values())), nusd_per_s=opened.nusd_per_s)
+    us = DeviceUs(sum(by_class.values()))
+    return price_between(since_us, us, nusd_per_s=opened.nusd_per_s)
 
 
 def _lease_that_charged(

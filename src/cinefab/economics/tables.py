@@ -135,6 +135,7 @@ lease: Final = sa.Table(
     sa.Column("device_us", sa.BigInteger),
     sa.Column("cost_uusd", sa.BigInteger),
     sa.Column("charge_key", sa.Text),
+    sa.Column("since_us", sa.BigInteger, nullable=False, server_default="0"),
     sa.UniqueConstraint("tenant_id", "charge_key"),
     sa.Index(None, "tenant_id", "job_id"),
     sa.Index(None, "worker_id", "closed_us"),
@@ -151,7 +152,8 @@ lease: Final = sa.Table(
 
 A gang's lease is of several `devices` at once, and its time is theirs together.
 `cost_uusd` is what the provider is owed for the whole of it. `charge_key` is set on the one lease
-that charged its stage; a closed lease without it was lost, and its time is ours.
+that charged its stage; a closed lease without it was lost, and its time is ours. `since_us` is where
+its time begins in a run that several stages share, whose price is that of the whole.
 """
 
 lease_class: Final = sa.Table(

@@ -105,13 +105,15 @@ class Limits:
     """What a model can make at most in one run.
 
     With `overlap_frames`, at most half of `frames_max`, a longer shot is made in runs that overlap
-    by so many frames and are faded into each other; with 0, a longer shot is refused.
+    by so many frames and are faded into each other; with 0, a longer shot is refused. `batch_max` is
+    how many shots of a film it makes in one run, if its card says `batch`.
     """
 
     width_max: int
     height_max: int
     frames_max: int
     overlap_frames: int = 0
+    batch_max: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +206,9 @@ class ModelBackend(Protocol):
     - `check(request) -> None`, which raises what `frames` would raise for the request, without
       drawing: it is asked about every shot before the film's first picture, so it takes
       milliseconds;
+    - `takes(requests, run) -> Sequence[Iterator[Frame]]`, if its card says `batch`: the frames of
+      each request, made together, and `compatible(one, other) -> bool`, which says whether two
+      requests can be; what it notes of the run goes into the lineage of all of them; and
     - `cancel(run) -> None`, which ends work that goes on elsewhere, named by the run's resume
       point, when nobody wants it any more.
     """

@@ -58,6 +58,7 @@ class Run:
         self._notes: dict[str, Json] = {}
         self._came: list[Path] = []
         self._stops: list[Path] = []
+        self._name = ""
 
     @property
     def folder(self) -> Path | None:
@@ -71,6 +72,7 @@ class Run:
 
     def within(self, name: str) -> Run:
         """Return the run of a part of this one's work: its resume points are its own."""
+        name = self._name + name
         part = Run(
             folder=None if self._folder is None else self._folder / name,
             tell=self._tell,
@@ -79,6 +81,12 @@ class Run:
         part._bills, part._notes, part._came = self._bills, self._notes, self._came
         part._stops = [*self._stops, *([] if self._folder is None else [self._folder])]
         return part
+
+    def beside(self, name: str) -> Run:
+        """Return a run that is watched with this one: what is said of it, and its parts, are its own."""
+        other = Run(folder=self._folder, tell=self._tell, confinement=self._confinement)
+        other._name = f"{name}_"
+        return other
 
     @property
     def parts(self) -> tuple[Run, ...]:

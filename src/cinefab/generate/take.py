@@ -71,9 +71,16 @@ def make_takes(argument: Mapping[str, Any], report: Report) -> Json:
     spent is returned, too. Of a body a small picture is left beside it, as `thumbnail`: nobody has
     to decode the film again to show what it is. Raises `ContractMismatch` when the model does not keep its contract.
     """
-    backend, load_us = _backend(argument)
+    backend, load_us = loaded_backend(argument)
+    run = run_of(argument, report)
+    return {**takes_of(backend, argument, run, report), "load_us": load_us}
+
+
+def takes_of(
+    backend: ModelBackend, argument: Mapping[str, Any], run: Run, report: Report
+) -> dict[str, Json]:
+    """Do what `make_takes` does, of a model that is loaded and a run that is watched."""
     finish = _finish(argument.get("finish"))
-    run = _run(argument, report)
     extent = _extent(argument)
     done = 0
 
@@ -123,7 +130,17 @@ def make_takes(argument: Mapping[str, Any], report: Report) -> Json:
         # Only at its end does a model show that it made too many.
         for _ in frames:
             pass
-    return {"parts": made, "load_us": load_us, **_spent(finish), **_said_of(run)}
+    return {"parts": made, **_spent(finish), **_said_of(run)}
+
+
+def asked_of(argument: Mapping[str, Any]) -> TakeRequest:
+    """Return what the model itself is asked for a whole shot: its effects may look around it."""
+    extent = _extent(argument)
+    request = _request(argument["request"], first_frame=extent[0], frames=extent[1] - extent[0])
+    finish = _finish(argument.get("finish"))
+    if finish is None:
+        return request
+    return _asked(request, finish.source(_wanted(request, extent)))
 
 
 def make_still(argument: Mapping[str, Any], _report: Report) -> Json:
@@ -134,9 +151,9 @@ def make_still(argument: Mapping[str, Any], _report: Report) -> Json:
     being its index, with an `entry` where their model is another). What one of them cannot show is
     raised before there is a picture, by the shot's path in the brief.
     """
-    backend, load_us = _backend(argument)
+    backend, load_us = loaded_backend(argument)
     for each in argument.get("checks", ()):
-        other, other_us = _backend(each if "entry" in each else argument)
+        other, other_us = loaded_backend(each if "entry" in each else argument)
         load_us += other_us
         check_shot(other, each)
     finish = _finish(argument.get("finish"))
@@ -168,7 +185,7 @@ def make_start(argument: Mapping[str, Any], _report: Report) -> Json:
         number = argument["frame"]
         frames = islice(decode(Path(argument["take"])), number, number + 1)
     else:
-        backend, load_us = _backend(argument)
+        backend, load_us = loaded_backend(argument)
         request = _request(argument["request"], first_frame=argument["first_frame"], frames=1)
         frames = _checked(backend, request, Run())
     (frame,) = frames
@@ -184,7 +201,7 @@ def make_start(argument: Mapping[str, Any], _report: Report) -> Json:
 
 def load_model(argument: Mapping[str, Any], _report: Report) -> Json:
     """Load the model `entry` ahead of its first take; return how long that took."""
-    _, load_us = _backend(argument)
+    _, load_us = loaded_backend(argument)
     return {"load_us": load_us}
 
 
@@ -193,7 +210,7 @@ def cancel_takes(argument: Mapping[str, Any], _report: Report) -> Json:
 
     `argument`: `entry` and `configured`, and the run's `run_folder`.
     """
-    backend, _ = _backend(argument)
+    backend, _ = loaded_backend(argument)
     cancel: Callable[[Run], None] | None = getattr(backend, "cancel", None)
     if cancel is None:
         return {"told": 0}
@@ -231,7 +248,8 @@ def _of_shot(error: BriefInvalid, shot: int) -> BriefInvalid:
     )
 
 
-def _backend(argument: Mapping[str, Any]) -> tuple[ModelBackend, int]:
+def loaded_backend(argument: Mapping[str, Any]) -> tuple[ModelBackend, int]:
+    """Return the model of `entry` and `configured`, and how long it took to load it here, if it did."""
     entry, configured = argument["entry"], argument.get("configured")
     # Settings may hold floats, which have no canonical spelling.
     known = _loaded.get(name := json.dumps([entry, configured], sort_keys=True))
@@ -254,7 +272,8 @@ def make_backend(entry: str, configured: Mapping[str, Any] | None) -> Any:
     return kind(configured["name"], configured["settings"], configured["secrets"])
 
 
-def _run(argument: Mapping[str, Any], report: Report) -> Run:
+def run_of(argument: Mapping[str, Any], report: Report) -> Run:
+    """Return the run whose resume points lie in `run_folder`, if it may have any."""
     folder = argument.get("run_folder")
     return Run(
         folder=None if folder is None else Path(folder),
@@ -351,7 +370,15 @@ def _finished(
     extent: Sequence[int],
     run: Run,
 ) -> Iterator[Frame]:
-    wanted = Stretch(
+    wanted = _wanted(request, extent)
+    if finish is None:
+        return _made(backend, request, wanted, run)
+    source = finish.source(wanted)
+    return finish.finish(_made(backend, _asked(request, source), source, run), wanted)
+
+
+def _wanted(request: TakeRequest, extent: Sequence[int]) -> Stretch:
+    return Stretch(
         size=request.size,
         fps=request.fps,
         first=request.first_frame,
@@ -360,10 +387,10 @@ def _finished(
         extent_end=extent[1],
         shot_frames=request.shot_frames,
     )
-    if finish is None:
-        return _made(backend, request, wanted, run)
-    source = finish.source(wanted)
-    asked = replace(
+
+
+def _asked(request: TakeRequest, source: Stretch) -> TakeRequest:
+    return replace(
         request,
         size=source.size,
         fps=source.fps,
@@ -371,7 +398,6 @@ def _finished(
         frames=source.frames,
         shot_frames=source.shot_frames,
     )
-    return finish.finish(_made(backend, asked, source, run), wanted)
 
 
 def _made(

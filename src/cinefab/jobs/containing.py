@@ -12,7 +12,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import sqlalchemy as sa
 
@@ -34,6 +34,7 @@ from cinefab.jobs.stages import (
     PREVIEW,
     Attempt,
     Order,
+    StageBody,
     StageOutput,
     run_stage,
     stage_called,
@@ -67,6 +68,22 @@ _LOOK_S: Final = 1.0
 _ENDED_WITH_IT: Final = (WorkerLost, StepHung)
 
 
+class RunStage(Protocol):
+    """Runs a stage once, as `run_stage` does."""
+
+    def __call__(  # noqa: D102 - see above
+        self,
+        shop: Workshop,
+        order: Order,
+        name: str,
+        body: StageBody,
+        *,
+        device_class: str,
+        devices: int,
+        attempt: Attempt,
+    ) -> Awaitable[CommittedStage]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class GaveUp:
     """A stage that its model cannot make, and what of it failed last."""
@@ -80,8 +97,12 @@ async def run_contained(
     name: str,
     model: Model,
     body: Callable[[Attempt], Awaitable[StageOutput]],
+    *,
+    run: RunStage = run_stage,
 ) -> CommittedStage | GaveUp:
     """Run a stage that a model makes, as often as the studio bears its failures.
+
+    `run` runs it once, if that is not `run_stage`.
 
     `body` is given the attempt, and blames the model there for what it raises. Returns what was
     committed, or what the model failed of in the end. Raises `JobParked` where the job has ended
@@ -105,7 +126,7 @@ async def run_contained(
         if resting is not None:
             await asyncio.to_thread(_give_up_on, shop, order, ref.name, model, resting)
             return GaveUp(resting)
-        committed = await _once(shop, order, name, model, body)
+        committed = await _once(shop, order, name, model, body, run)
         if committed is not None:
             return committed
 
@@ -200,6 +221,7 @@ async def _once(
     name: str,
     model: Model,
     body: Callable[[Attempt], Awaitable[StageOutput]],
+    run: RunStage,
 ) -> CommittedStage | None:
     """Run a stage and return what was committed, or None where its model failed, which is written."""
     stage = stage_ref(shop, order, name).name
@@ -210,7 +232,7 @@ async def _once(
 
     attempt = Attempt(on_lost=lost)
     try:
-        committed = await run_stage(
+        committed = await run(
             shop,
             order,
             name,

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
 from cinefab.core.canonical import Json, Sha256, digest_of
+from cinefab.core.errors import BriefInvalid, CinefabError, OutOfMemory, StepHung, WorkerLost
 from cinefab.core.plan import Plan, PlannedSegment, PlannedShot
 from cinefab.core.stage import Bill, Content, Lineage, TimeClass
 from cinefab.engine.compute import ComputeResult
-from cinefab.engine.wire import encode_error
+from cinefab.engine.wire import Fault, decode_error, encode_error
 from cinefab.generate.loads import record_load
 from cinefab.generate.segments import KeptSegment, TakeFacts, record_segment, record_take
+from cinefab.jobs.batching import companions, run_together
 from cinefab.jobs.containing import GaveUp, blaming, end_for, run_contained
 from cinefab.jobs.effects import effects_said
 from cinefab.jobs.falling_back import GAVE_UP, is_named
@@ -35,13 +37,23 @@ from cinefab.jobs.pieces import (
 from cinefab.jobs.previewing import has_quick_look, preview, show
 from cinefab.jobs.refining import REFUSED
 from cinefab.jobs.running import WatchedRun
-from cinefab.jobs.stages import Attempt, Order, StageOutput
-from cinefab.jobs.takes import ask_model, finish_of, input_said, prompt_of, request_for, sources_of
+from cinefab.jobs.stages import Attempt, Order, StageOutput, run_stage, stage_ref
+from cinefab.jobs.takes import (
+    ask_model,
+    finish_of,
+    in_the_brief,
+    input_said,
+    prompt_of,
+    request_for,
+    sources_of,
+)
 from cinefab.jobs.workshop import Model, Progress, Workshop
 from cinefab.provenance.assets import Asset
-from cinefab.record.commit import NewAsset
+from cinefab.record.commit import CommittedStage, NewAsset, find_stage
 from cinefab.review.figures import MEASURE, ordered_document
 from cinefab.review.kept_figures import record_figures
+from cinefab.schedule.failures import failed_runs_of
+from cinefab.schedule.shared_run import Made, SharedRun
 
 if TYPE_CHECKING:
     from cinefab.jobs.delivered import Delivered
@@ -58,6 +70,8 @@ __all__ = [
 ]
 
 _TAKES_TASK: Final = "cinefab.jobs.making:make_and_measure"
+_TOGETHER_TASK: Final = "cinefab.jobs.making:make_and_measure_together"
+_TOGETHER_ATTEMPTS: Final = 2
 _LIMIT_FIXED_S: Final = 120.0
 _LIMIT_PER_ESTIMATE: Final = 40
 
@@ -81,11 +95,27 @@ async def generate(
     """
     missing = missing_of(plan, shot, pieces_from(kept))
     name = take_stage(shot, attempt=attempt, via=via)
+    shots = companions(shop, order, plan, shot, kept)
+    if len(shots) > 1 and not await asyncio.to_thread(_has_failed, shop, order, name):
+        committed = await _with_others(
+            shop, order, plan, shots, shot, references, kept, attempt=attempt, via=via
+        )
+        return await _answer(shop, order, shot, name, committed)
 
     async def body(run: Attempt) -> StageOutput:
         return await _make(shop, order, plan, shot, missing, references, attempt, run)
 
     committed = await run_contained(shop, order, name, model_of(shop, order, shot), body)
+    return await _answer(shop, order, shot, name, committed)
+
+
+async def _answer(
+    shop: Workshop,
+    order: Order,
+    shot: PlannedShot,
+    name: str,
+    committed: CommittedStage | GaveUp,
+) -> Json:
     if isinstance(committed, GaveUp):
         if not is_named(shop, order) or shot.shows_clip:
             raise await end_for(shop, order, committed)
@@ -113,11 +143,63 @@ async def _make(
     running: Attempt,
 ) -> StageOutput:
     model = model_of(shop, order, shot)
-    folder = shop.scratch / order.job
     frames = sum(each.frames for each in missing)
     stage = order.named(f"generate:{shot.index}")
     argument: dict[str, Json] = {
         **model.address,
+        **await _asked(shop, order, plan, shot, missing, references),
+    }
+
+    run = _watched(shop, order, [shot], model)
+    if run is not None:
+        await run.restore()
+        argument["run_folder"] = str(run.folder)
+        argument["confinement"] = str(shop.sandbox.confinement)
+
+    def tell(news: Json) -> None:
+        assert isinstance(news, dict), "a model's process reports objects"
+        if "billed" in news:
+            billed: Any = news["billed"]
+            running.bills.append(Bill(**billed))
+        elif "frames" in news:
+            done = min(0.99, int(str(news["frames"])) / frames)
+            shop.tell(Progress(job=order.job, stage=stage, done=done))
+        elif run is not None:
+            run.hear(news)
+
+    asked = ask_model(
+        shop,
+        order,
+        shot,
+        _TAKES_TASK,
+        argument,
+        affinity=f"{order.job}:{shot.index}" if run is None else model.affinity,
+        on_progress=tell,
+        timeout_s=_limit_s(missing),
+        silence_s=_silence_s(shop, model),
+    )
+    with blaming(running):
+        answer = await asked if run is None else await run.follow(asked)
+    value: Any = answer.value
+    output = await asyncio.to_thread(
+        _keep, shop, order, plan, shot, value, references, answer, attempt, run
+    )
+    if run is not None:
+        await asyncio.to_thread(run.close)
+    return output
+
+
+async def _asked(
+    shop: Workshop,
+    order: Order,
+    plan: Plan,
+    shot: PlannedShot,
+    missing: Sequence[PlannedSegment],
+    references: Sequence[Json],
+) -> dict[str, Json]:
+    """Return what a shot's takes are asked for, beside the model that makes them."""
+    folder = shop.scratch / order.job
+    return {
         "request": await request_for(shop, order, plan, shot, references, plan.size),
         "quality": plan.quality,
         "extent": [shot.extent.start, shot.extent.stop],
@@ -135,44 +217,195 @@ async def _make(
         **await asyncio.to_thread(_judge, shop, order, plan, shot),
     }
 
-    run = _watched(shop, order, plan, shot, model, stage)
-    if run is not None:
-        await run.restore()
-        argument["run_folder"] = str(run.folder)
-        argument["confinement"] = str(shop.sandbox.confinement)
 
-    def tell(news: Json) -> None:
-        assert isinstance(news, dict), "a model's process reports objects"
-        if "billed" in news:
-            billed: Any = news["billed"]
-            running.bills.append(Bill(**billed))
-        elif "frames" in news:
-            done = min(0.99, int(str(news["frames"])) / frames)
-            shop.tell(Progress(job=order.job, stage=stage, done=done))
-        elif run is not None:
+def _limit_s(missing: Sequence[PlannedSegment]) -> float:
+    estimate_s = sum(each.estimate_device_us for each in missing) / 1_000_000
+    return _LIMIT_FIXED_S + _LIMIT_PER_ESTIMATE * estimate_s
+
+
+async def _with_others(
+    shop: Workshop,
+    order: Order,
+    plan: Plan,
+    shots: Sequence[PlannedShot],
+    shot: PlannedShot,
+    references: Sequence[Json],
+    kept: Json,
+    *,
+    attempt: int,
+    via: int,
+) -> CommittedStage | GaveUp:
+    """Make a shot's takes in one run with those of others, and commit what is this shot's."""
+    model = model_of(shop, order, shot)
+    run = _watched(shop, order, shots, model)
+    assert run is not None, "a model that makes several shots in one run makes each whole"
+    missing = {each.index: missing_of(plan, each, pieces_from(kept)) for each in shots}
+    names = [take_stage(each, attempt=attempt, via=via) for each in shots]
+    waiting = await asyncio.to_thread(_uncommitted, shop, order, names)
+
+    async def make() -> Made:
+        asked = [
+            await _asked(shop, order, plan, each, missing[each.index], references) for each in shots
+        ]
+        limit_s = sum(_limit_s(missing[each.index]) for each in shots)
+        return await _make_together(shop, order, shots, model, run, asked, limit_s)
+
+    def start() -> SharedRun:
+        return SharedRun(
+            make,
+            place=shop.slots.take(model.device_class, model.devices),
+            clock=shop.recorder.clock,
+            size=max(1, waiting),
+        )
+
+    group = f"{order.job}:{order.revision}:{names[0]}:{run.key}"
+    shared = shop.shared_runs.join(group, start)
+
+    is_alone = False
+
+    def run_once(*given: Any, **named: Any) -> Awaitable[CommittedStage]:
+        nonlocal is_alone
+        if is_alone:
+            return run_stage(*given, **named)
+        # Once: a shot whose own run failed is tried again without the others.
+        is_alone = True
+        return run_together(*given, **named, shared=shared, index=shot.index)
+
+    async def body(running: Attempt) -> StageOutput:
+        if shared.is_given(shot.index):
+            own = missing[shot.index]
+            return await _make(shop, order, plan, shot, own, references, attempt, running)
+        made, share = await shared.made(), shared.share_of(shot.index)
+        value = made.of_shots[shot.index]
+        if isinstance(value, BriefInvalid):
+            raise in_the_brief(value, order, shot)
+        with blaming(running):
+            if isinstance(value, Exception):
+                raise value
+        answer = ComputeResult(
+            value=None,
+            worker_us=share.load_us + share.work_us,
+            load_us=share.load_us,
+            waited_us=0,
+        )
+        told = {**value, "load_us": 0, **_with_whom(value, shots)}
+        return await asyncio.to_thread(
+            _keep, shop, order, plan, shot, told, references, answer, attempt, None
+        )
+
+    try:
+        return await run_contained(
+            shop,
+            order,
+            take_stage(shot, attempt=attempt, via=via),
+            model,
+            body,
+            run=run_once,
+        )
+    finally:
+        # Until then the others may need what their run can be gone on from.
+        if shop.shared_runs.forget(group, shared):
+            await asyncio.to_thread(run.end)
+
+
+def _has_failed(shop: Workshop, order: Order, name: str) -> bool:
+    """Say whether a shot's stage has failed before: then it is made alone, and hinders nobody."""
+    stage = stage_ref(shop, order, name).name
+    with shop.recorder.db.read() as connection:
+        failed = failed_runs_of(connection, tenant=shop.tenant, job=order.job)
+    return any(each.stage == stage for each in failed)
+
+
+async def _make_together(
+    shop: Workshop,
+    order: Order,
+    shots: Sequence[PlannedShot],
+    model: Model,
+    run: WatchedRun,
+    asked: Sequence[dict[str, Json]],
+    limit_s: float,
+) -> Made:
+    """Run the model for all of the shots; where that does not go, for each of them alone.
+
+    A process that dies under them is replaced once, and goes on where it was. If it dies again, or
+    has no room for all of them, one shot's fault is not to be the others'.
+    """
+    await run.restore()
+
+    def hear(news: Json) -> None:
+        if isinstance(news, dict) and "frames" not in news:
             run.hear(news)
 
-    estimate_s = sum(each.estimate_device_us for each in missing) / 1_000_000
-    asked = ask_model(
-        shop,
-        order,
-        shot,
-        _TAKES_TASK,
-        argument,
-        affinity=f"{order.job}:{shot.index}" if run is None else model.affinity,
-        on_progress=tell,
-        timeout_s=_LIMIT_FIXED_S + _LIMIT_PER_ESTIMATE * estimate_s,
-        silence_s=_silence_s(shop, model),
+    def ask(members: Sequence[dict[str, Json]]) -> Coroutine[Any, Any, ComputeResult]:
+        argument: Json = {
+            **model.address,
+            "run_folder": str(run.folder),
+            "confinement": str(shop.sandbox.confinement),
+            "members": list(members),
+        }
+        return ask_model(
+            shop,
+            order,
+            shots[0],
+            _TOGETHER_TASK,
+            argument,
+            affinity=model.affinity,
+            on_progress=hear,
+            timeout_s=limit_s,
+            silence_s=_silence_s(shop, model),
+        )
+
+    for _ in range(_TOGETHER_ATTEMPTS):
+        try:
+            return _made_of(shots, await run.follow(ask(asked)))
+        except (WorkerLost, StepHung):
+            continue
+        except (OutOfMemory, Fault):
+            break
+    alone = [
+        await _alone(each, run, ask([member])) for each, member in zip(shots, asked, strict=True)
+    ]
+    return Made(
+        of_shots={index: value for each in alone for index, value in each.of_shots.items()},
+        worker_us=sum(each.worker_us for each in alone),
+        load_us=sum(each.load_us for each in alone),
     )
-    with blaming(running):
-        answer = await asked if run is None else await run.follow(asked)
+
+
+async def _alone(
+    shot: PlannedShot, run: WatchedRun, asked: Coroutine[Any, Any, ComputeResult]
+) -> Made:
+    try:
+        return _made_of([shot], await run.follow(asked))
+    except (CinefabError, Fault) as error:
+        return Made(of_shots={shot.index: error}, worker_us=0, load_us=0)
+
+
+def _made_of(shots: Sequence[PlannedShot], answer: ComputeResult) -> Made:
     value: Any = answer.value
-    output = await asyncio.to_thread(
-        _keep, shop, order, plan, shot, value, references, answer, attempt, run
+    return Made(
+        of_shots={
+            shot.index: decode_error(member["error"]) if "error" in member else member
+            for shot, member in zip(shots, value["members"], strict=True)
+        },
+        worker_us=answer.worker_us,
+        load_us=answer.load_us + value["load_us"],
     )
-    if run is not None:
-        await asyncio.to_thread(run.close)
-    return output
+
+
+def _with_whom(value: Mapping[str, Any], shots: Sequence[PlannedShot]) -> dict[str, Any]:
+    """Return what is said of a shot's run, with the shots that were made in it, if they were."""
+    said = value.get("run", {})
+    notes = said.get("notes", {})
+    if "batch" not in notes:
+        return {}
+    batch = {**notes["batch"], "shots": [each.index for each in shots]}
+    return {"run": {**said, "notes": {**notes, "batch": batch}}}
+
+
+def _uncommitted(shop: Workshop, order: Order, names: Sequence[str]) -> int:
+    found = (find_stage(shop.recorder.db, stage_ref(shop, order, name)) for name in names)
+    return sum(each is None for each in found)
 
 
 def _silence_s(shop: Workshop, model: Model) -> float | None:
@@ -183,22 +416,24 @@ def _silence_s(shop: Workshop, model: Model) -> float | None:
 
 
 def _watched(
-    shop: Workshop, order: Order, plan: Plan, shot: PlannedShot, model: Model, stage: str
+    shop: Workshop, order: Order, shots: Sequence[PlannedShot], model: Model
 ) -> WatchedRun | None:
     """Return a run that is watched, of a model that makes shots whole; others are done in no time."""
+    stages = [order.named(f"generate:{shot.index}") for shot in shots]
     if "any-frame" in model.card.capabilities:
         return None
 
     async def show_picture(picture: Path) -> None:
-        shop.tell(Progress(job=order.job, stage=stage, done=run.done, preview=picture))
-        if shot.index == 0 and not run.has_shown:
+        shop.tell(Progress(job=order.job, stage=stages[0], done=run.done, preview=picture))
+        if shots[0].index == 0 and not run.has_shown:
             run.has_shown = True
             await asyncio.to_thread(show, shop, order, picture)
 
     def done(share: float) -> None:
-        shop.tell(Progress(job=order.job, stage=stage, done=min(0.99, share)))
+        for stage in stages:
+            shop.tell(Progress(job=order.job, stage=stage, done=min(0.99, share)))
 
-    run = WatchedRun(shop, order, shot, model, on_done=done, on_picture=show_picture)
+    run = WatchedRun(shop, order, shots, model, on_done=done, on_picture=show_picture)
     return run
 
 

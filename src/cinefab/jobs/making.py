@@ -17,6 +17,7 @@ from cinefab.core.brief import Size
 from cinefab.core.canonical import Json, Sha256
 from cinefab.core.plan import Part
 from cinefab.core.verdict import Refused
+from cinefab.generate.batch import make_takes_together
 from cinefab.generate.take import make_takes
 from cinefab.media.look import look_from_document
 from cinefab.review.check import conclude
@@ -37,6 +38,20 @@ def make_and_measure(argument: Mapping[str, Any], report: Report) -> Json:
     refuses it, or None, and `looks` those that were taken.
     """
     made: Any = make_takes(argument, report)
+    return _looked_at(argument, made)
+
+
+def make_and_measure_together(argument: Mapping[str, Any], report: Report) -> Json:
+    """Do it of several shots that are made in one run, as `generate.batch` makes their takes."""
+    made: Any = make_takes_together(argument, report)
+    members = [
+        member if "error" in member else _looked_at(asked, member)
+        for asked, member in zip(argument["members"], made["members"], strict=True)
+    ]
+    return {**made, "members": members}
+
+
+def _looked_at(argument: Mapping[str, Any], made: dict[str, Any]) -> Json:
     for asked, part in zip(argument["parts"], made["parts"], strict=True):
         if Part(asked["part"]) is Part.BODY:
             part["figures"] = measured(Path(part["path"]))

@@ -11,7 +11,7 @@ import contextlib
 import logging
 import os
 import shutil
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,7 +38,7 @@ _log: Final = logging.getLogger(__name__)
 
 
 class WatchedRun:
-    """One run of a model for a shot.
+    """One run of a model, for a shot or for several.
 
     `folder` is where its process keeps resume points, `done` the share of its steps that are done,
     and `has_shown` whether a picture of it was shown.
@@ -48,7 +48,7 @@ class WatchedRun:
         self,
         shop: Workshop,
         order: Order,
-        shot: PlannedShot,
+        shots: Sequence[PlannedShot],
         model: Model,
         *,
         on_done: Callable[[float], None],
@@ -57,7 +57,7 @@ class WatchedRun:
         self._shop = shop
         self._job = order.job
         self._model = model
-        self.key = run_key(shot)
+        self.key = run_key(shots)
         self.folder = shop.scratch / order.job / f"run-{self.key[:16]}"
         self._on_done = on_done
         self._on_picture = on_picture
@@ -105,6 +105,11 @@ class WatchedRun:
         """Write that there is nothing to continue: part of the commit of what was made."""
         now_us = self._shop.recorder.clock.now_us()
         end_points(connection, self.key, tenant=self._shop.tenant, now_us=now_us)
+
+    def end(self) -> None:
+        """Write that there is nothing to continue any more, and remove the folder."""
+        self._end()
+        self.close()
 
     def close(self) -> None:
         """Remove the folder."""
@@ -196,6 +201,6 @@ class WatchedRun:
             )
 
 
-def run_key(shot: PlannedShot) -> Sha256:
-    """Return what a run for a shot is known by: everything that determines its pixels."""
-    return digest_of({"run": [segment.key for segment in shot.segments]})
+def run_key(shots: Sequence[PlannedShot]) -> Sha256:
+    """Return what a run for some shots is known by: everything that determines its pixels."""
+    return digest_of({"run": [segment.key for shot in shots for segment in shot.segments]})

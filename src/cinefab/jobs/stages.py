@@ -21,7 +21,7 @@ from cinefab.core.canonical import Json, Sha256, canonical_json
 from cinefab.core.errors import Cancelled, CinefabError
 from cinefab.core.ids import JobId, LeaseId
 from cinefab.core.stage import Bill, Charge, Elapsed, TimeClass
-from cinefab.core.units import DeviceUs
+from cinefab.core.units import NO_TIME, DeviceUs
 from cinefab.economics.leases import open_lease
 from cinefab.economics.ledger import Overrun, absorb_lost_lease
 from cinefab.engine.wire import Fault
@@ -169,24 +169,37 @@ async def run_stage(
         shop.tell(Progress(job=job, stage=order.named(name), done=0.0))
         clock = shop.recorder.clock
         started_us, began_us = clock.now_us(), clock.elapsed_us()
-        lease = await asyncio.to_thread(_open, shop, order, ref, device_class, devices)
+        lease = await asyncio.to_thread(
+            open_stage_lease, shop, order, ref, device_class, devices, now_us=started_us
+        )
         try:
             output = await body()
             attempt.bills += output.bills
             took_us = clock.elapsed_us() - began_us
-            charge = _charge(shop, ref, lease, device_class, devices, took_us, output)
+            charge = charge_of(shop, ref, lease, device_class, devices, took_us, output)
             took = Elapsed(started_us=started_us, took_us=took_us)
-            committed = await asyncio.to_thread(_commit, shop, order, ref, output, charge, took)
+            committed = await asyncio.to_thread(
+                commit_output, shop, order, ref, output, charge, took
+            )
         except BaseException:
             lost_us = DeviceUs((clock.elapsed_us() - began_us) * devices)
             # Cancellation must not cut short what keeps the books right.
-            await asyncio.shield(asyncio.to_thread(_give_up, shop, lease, lost_us, attempt))
+            await asyncio.shield(asyncio.to_thread(give_up, shop, lease, lost_us, attempt))
             raise
     shop.tell(Progress(job=job, stage=order.named(name), done=1.0))
     return committed
 
 
-def _open(shop: Workshop, order: Order, ref: StageRef, device_class: str, devices: int) -> LeaseId:
+def open_stage_lease(
+    shop: Workshop,
+    order: Order,
+    ref: StageRef,
+    device_class: str,
+    devices: int,
+    *,
+    now_us: int,
+) -> LeaseId:
+    """Open the lease of a stage whose time began at `now_us`; raise `Cancelled` if its job is over."""
     with shop.recorder.db.write() as connection:
         _refuse_if_over(connection, order, ref)
         return open_lease(
@@ -198,12 +211,12 @@ def _open(shop: Workshop, order: Order, ref: StageRef, device_class: str, device
             stage=ref.name,
             prices=shop.prices,
             ids=shop.recorder.ids,
-            now_us=shop.recorder.clock.now_us(),
+            now_us=now_us,
             devices=devices,
         )
 
 
-def _charge(
+def charge_of(
     shop: Workshop,
     ref: StageRef,
     lease: LeaseId,
@@ -212,6 +225,7 @@ def _charge(
     took_us: int,
     output: StageOutput,
 ) -> Charge:
+    """Return what a stage is charged that took so long: every microsecond in its class."""
     load_us = min(output.load_us, took_us)
     work_us = took_us - load_us
     if output.work_us is not None:
@@ -237,7 +251,7 @@ def _charge(
     )
 
 
-def _commit(
+def commit_output(
     shop: Workshop,
     order: Order,
     ref: StageRef,
@@ -245,6 +259,8 @@ def _commit(
     charge: Charge,
     took: Elapsed,
 ) -> CommittedStage:
+    """Commit what a stage's body made, unless its job is over or a blob of it was swept."""
+
     def also(connection: sa.Connection, made: tuple[Asset, ...]) -> None:
         _refuse_if_over(connection, order, ref)
         refuse_swept(connection, _blobs_of(made), has=shop.blobs.has)
@@ -277,13 +293,22 @@ def _blobs_of(made: tuple[Asset, ...]) -> set[Sha256]:
     return {asset.sha256 for asset in made} | {Sha256(digest) for each in named for digest in each}
 
 
-def _give_up(shop: Workshop, lease: LeaseId, lost_us: DeviceUs, attempt: Attempt) -> None:
+def give_up(
+    shop: Workshop,
+    lease: LeaseId,
+    lost_us: DeviceUs,
+    attempt: Attempt,
+    *,
+    since_us: DeviceUs = NO_TIME,
+) -> None:
+    """Close a lease whose work came to nothing: nobody is charged for it."""
     with shop.recorder.db.write() as connection:
         absorb_lost_lease(
             connection,
             tenant=shop.tenant,
             lease=lease,
             lost_us=lost_us,
+            since_us=since_us,
             bills=tuple(attempt.bills),
             now_us=shop.recorder.clock.now_us(),
         )

@@ -24,6 +24,7 @@ from cinefab.provenance.authority import Authority
 from cinefab.record.commit import Recorder
 from cinefab.review.thresholds import Bounds, Thresholds
 from cinefab.schedule.containment import USUAL_CONTAINMENT, Containment
+from cinefab.schedule.shared_run import SharedRuns
 from cinefab.schedule.slots import Slots
 from cinefab.store.blobs import Blobs
 from cinefab.store.file_digest import file_sha256
@@ -172,6 +173,7 @@ class Workshop:
     tell: Callable[[Progress], None]
     usual_quota: Quota = NO_QUOTA
     containment: Containment = USUAL_CONTAINMENT
+    shared_runs: SharedRuns = field(default_factory=SharedRuns)
     preview_model: str = "procedural"
     is_kept_warm: Callable[[Model], bool] = lambda _model: False
     threshold_bounds: Mapping[str, Bounds] = field(default_factory=dict)

@@ -1,4 +1,4 @@
--- revision 0016
+-- revision 0017
 CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
@@ -58,7 +58,7 @@ CREATE TABLE lease (
 	closed_us BIGINT, 
 	device_us BIGINT, 
 	cost_uusd BIGINT, 
-	charge_key TEXT, devices INTEGER DEFAULT '1' NOT NULL, 
+	charge_key TEXT, devices INTEGER DEFAULT '1' NOT NULL, since_us BIGINT DEFAULT '0' NOT NULL, 
 	CONSTRAINT pk_lease PRIMARY KEY (id), 
 	CONSTRAINT ck_lease_closed_with_its_time CHECK ((closed_us IS NULL) = (device_us IS NULL)), 
 	CONSTRAINT ck_lease_priced_is_costed CHECK ((cost_uusd IS NULL) = (closed_us IS NULL OR nusd_per_s IS NULL)), 
@@ -682,4 +682,4 @@ CREATE TABLE webhook_secret (
 	CONSTRAINT fk_webhook_secret_webhook_id_webhook FOREIGN KEY(webhook_id) REFERENCES webhook (id)
 );
 CREATE INDEX ix_webhook_secret_webhook_id ON webhook_secret (webhook_id);
-INSERT INTO alembic_version (version_num) VALUES ('0016');
+INSERT INTO alembic_version (version_num) VALUES ('0017');

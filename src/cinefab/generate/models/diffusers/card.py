@@ -78,7 +78,12 @@ def identify(name: str, configured: Configured) -> Identity:
         task=task,
         input_schema=_input_schema(task, configured),
         output_schema=_output_schema(task),
-        limits=Limits(width_max=_SIDE_MAX, height_max=_SIDE_MAX, frames_max=_FRAMES_MAX),
+        limits=Limits(
+            width_max=_SIDE_MAX,
+            height_max=_SIDE_MAX,
+            frames_max=_FRAMES_MAX,
+            batch_max=1 if task == "text-to-audio" else configured.batch,
+        ),
         capabilities=_capabilities(task, configured, files),
         devices=(
             DeviceNeed(
@@ -159,6 +164,8 @@ def _determining(configured: Configured) -> Json:
         "fps": None if configured.fps is None else str(configured.fps),
         "window": [configured.window, configured.overlap],
         "steps": configured.steps,
+        # Who is made with whom changes last bits; models that are run alone keep their versions.
+        **({"batch": configured.batch} if configured.batch > 1 else {}),
         "quantisation": None
         if quantised is None
         else [quantised.backend, sorted(quantised.components), _spelled(quantised.options)],
@@ -172,7 +179,10 @@ def _spelled(options: Mapping[str, Any]) -> str:
 
 
 def _capabilities(task: str, configured: Configured, files: ModelFiles) -> frozenset[str]:
-    found = {"progress", "deterministic", "cancel_frees_gpu"}
+    found = {"progress", "cancel_frees_gpu"}
+    if configured.batch == 1:
+        # The same shot may be made with others or alone, and differ in its last bits.
+        found.add("deterministic")
     if task != "text-to-audio":
         found.add("batch")
     if task.endswith("-video"):

@@ -139,6 +139,12 @@ SETTINGS_SCHEMA: Final[Mapping[str, Any]] = {
             "minimum": 0,
             "description": "Steps between two resume points; 0: as often as costs 1 % of the time.",
         },
+        "batch": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": 64,
+            "description": "Shots of a film that are made in one run at most, where they are alike.",
+        },
         "step_cache": {
             "enum": ["none", "first-block"],
             "description": "Steps that reuse others' work: quicker, and never gone on with.",
@@ -202,6 +208,7 @@ class Configured:
     preview_every: int
     resume_every: int
     step_cache: str
+    batch: int
     training_sets: tuple[TrainingSet, ...]
     licence: str
     us_per_megapixel: int | None
@@ -248,6 +255,7 @@ def configured_from(name: str, settings: Mapping[str, Json]) -> Configured:
         preview_every=given.get("preview_every", 4),
         resume_every=given.get("resume_every", 0),
         step_cache=given.get("step_cache", "none"),
+        batch=given.get("batch", 1),
         training_sets=tuple(
             TrainingSet(
                 name=each["name"],
