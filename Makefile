@@ -15,7 +15,7 @@ demo: $(VENV)/.core
 test: $(VENV)/.test
 	@tools/need-postgres
 	@tools/need-chromium
-	$(BIN)/pytest tests --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(BIN)/pytest tests --numprocesses 3 --dist loadfile
 
 test-long: $(VENV)/.test
 	@tools/need-postgres

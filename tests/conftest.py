@@ -17,10 +17,17 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 
 _HOW_TO = "PostgreSQL is not installed: apt-get install postgresql (as root), then run again"
 _COUNT = itertools.count()
 _KINDS = ("sqlite", "postgres")
+
+# How long an example takes says something of the machine, not of what is tested.
+settings.register_profile(
+    "any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any-machine")
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` looks for what is marked
