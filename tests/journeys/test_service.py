@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import openai
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from served import Served, a_brief, served
 
 PHOTO = Path(__file__).parents[2] / "examples" / "coffee.png"
@@ -442,3 +443,31 @@ def test_beyond_this_machine_every_request_needs_the_key_that_was_shown_once(
         is_problem(wrong, 401, "not-authenticated")
         models = openai.OpenAI(api_key=key, base_url=f"{url}/v1").models.list()
         assert "procedural" in [model.id for model in models]
+
+
+def test_prometheus_reads_what_the_books_and_the_jobs_say(
+    service: Served, film: dict[str, Any]
+) -> None:
+    ledger = service.client.get("/v1/ledger").json()
+    service.client.get("/v1/jobs/job_none")
+    service.client.request("BREW", "/v1/jobs/job_none")
+
+    answered = service.client.get("/metrics")
+
+    assert answered.headers["content-type"].startswith("text/plain; version=0.0.4")
+    found = {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(answered.text)
+        for sample in family.samples
+    }
+    assert found["cinefab_jobs", "delivered"] >= 1
+    assert found["cinefab_film_seconds_total",] >= film["seconds"]
+    assert found["cinefab_stages_total", "deliver"] == found["cinefab_films_total",]
+    assert found["cinefab_workers",] == 1
+    spent_uusd = round(found["cinefab_spend_usd_total",] * 1e6)
+    assert {"code": "spend", "posted": spent_uusd} in [
+        {"code": each["code"], "posted": each["debits_posted"]} for each in ledger["balances"]
+    ]
+    of_jobs = ("cinefab_http_request_seconds_count", "GET", "/v1/jobs/{job}")
+    assert found[*of_jobs, "404"] >= 1
+    assert not [key for key in found if "BREW" in key or "job_none" in str(key)]

@@ -17,6 +17,7 @@ from cinefab.api import (
     events,
     jobs,
     keys,
+    metrics,
     openai_videos,
     principals,
     reviews,
@@ -57,6 +58,7 @@ _ROUTES: Final = (
     audit,
     webhooks,
     studio,
+    metrics,
     openai_videos,
 )
 
@@ -87,7 +89,8 @@ def build_app(service: Service, *, loopback: bool) -> ASGIApp:
     app.add_exception_handler(HTTPException, answer_http)
     app.add_exception_handler(Exception, answer_fault)
     _describe(app)
-    return Outermost(Throttle(app, pacing=service.pacing), clock=SystemClock())
+    throttled = Throttle(app, pacing=service.pacing)
+    return Outermost(throttled, clock=SystemClock(), meters=service.meters)
 
 
 def _operation_id(route: APIRoute) -> str:

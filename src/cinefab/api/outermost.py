@@ -11,10 +11,13 @@ from typing import Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cinefab.api.problems import problem_response, too_large
+from cinefab.app.serving.meters import Meters
 from cinefab.core.clock import Clock
 
 BODY_BYTES_MAX: Final = 256 << 20
 """With files; a brief alone is at most 1 MiB."""
+
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 _log: Final = logging.getLogger("cinefab.api")
 
@@ -22,9 +25,10 @@ _log: Final = logging.getLogger("cinefab.api")
 class Outermost:
     """The application as the server calls it."""
 
-    def __init__(self, app: ASGIApp, *, clock: Clock) -> None:
+    def __init__(self, app: ASGIApp, *, clock: Clock, meters: Meters) -> None:
         self._app = app
         self._clock = clock
+        self._meters = meters
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -62,15 +66,28 @@ class Outermost:
             # It was answered further in. Its message could hold what somebody wrote; its class
             # and the place where it was raised do not.
             _log.error("request_failed", extra={"error": type(error).__name__, "at": _place(error)})
+        took_us = self._clock.elapsed_us() - began_us
+        self._meters.note_request(
+            method=_method(scope), route=_route(scope), status=status, took_us=took_us
+        )
         _log.info(
             "request",
             extra={
                 "method": scope["method"],
                 "path": scope["path"],
                 "status": status,
-                "took_ms": (self._clock.elapsed_us() - began_us) // 1000,
+                "took_ms": took_us // 1000,
             },
         )
+
+
+def _method(scope: Scope) -> str:
+    # Anybody may send any word here, and each would be a line of its own for ever.
+    return scope["method"] if scope["method"] in _METHODS else "other"
+
+
+def _route(scope: Scope) -> str:
+    return str(getattr(scope.get("route"), "path", "none"))
 
 
 def _announced(scope: Scope) -> int:

@@ -89,6 +89,11 @@ class EventHub:
                 if not self._listeners:
                     self._somebody.clear()
 
+    def listening_now(self) -> int:
+        """Return how many listen."""
+        with self._lock:
+            return sum(len(same) for same in self._listeners.values())
+
     def tell(self, news: Progress) -> None:
         """Pass progress on; any thread may call."""
         for listener in self._listening(news.job):

@@ -23,6 +23,7 @@ from cinefab.app.serving.callers import Callers
 from cinefab.app.serving.desk import Desk
 from cinefab.app.serving.keys import Keys
 from cinefab.app.serving.locations import check_locations, locations_in
+from cinefab.app.serving.meters import Meters
 from cinefab.app.serving.pacing import Pacing
 from cinefab.app.serving.people import People
 from cinefab.app.serving.templates import Templates
@@ -102,6 +103,7 @@ class Service:
             self.people = People(desk)
             self.tenants = Tenants(desk, usual=self.studio.shop.usual_quota)
             self.audit = Audit(desk)
+            self.meters = Meters(desk, self.events)
             self.templates = Templates(desk)
             self.webhooks = Webhooks(desk, settings)
             self.pacing = Pacing(settings, self.db, self.clock)

@@ -54,3 +54,14 @@ def find_release(connection: sa.Connection, *, tenant: TenantId, job: JobId) -> 
         frames=row.frames,
         fps=Fraction(row.fps),
     )
+
+
+def delivered_in_all(connection: sa.Connection) -> tuple[int, Fraction]:
+    """Return how many films left the building for any tenant, and their seconds together."""
+    rows = connection.execute(
+        sa.select(release.c.fps, sa.func.count(), sa.func.sum(release.c.frames)).group_by(
+            release.c.fps
+        )
+    ).all()
+    seconds = sum((Fraction(int(frames)) / Fraction(fps) for fps, _, frames in rows), Fraction(0))
+    return sum(count for _, count, _ in rows), seconds

@@ -32,6 +32,13 @@ OVERHEAD: Final = "overhead"
 """What was paid to a provider and no customer bears."""
 
 
+TIME_PREFIX: Final = "time:"
+"""What the codes of the accounts begin with that count time by what it went into."""
+
+DEVICE_PREFIX: Final = "device:"
+"""What the codes of the accounts begin with that count time by device class."""
+
+
 def provider(device_class: str) -> str:
     """Return the code of the account of who is paid for a device class."""
     return f"provider:{device_class}"
@@ -44,12 +51,12 @@ def supplier(name: str) -> str:
 
 def time_of(time_class: TimeClass) -> str:
     """Return the code of the account that counts the time of a class."""
-    return f"time:{time_class.value}"
+    return f"{TIME_PREFIX}{time_class.value}"
 
 
 def device(device_class: str) -> str:
     """Return the code of the account that counts the time of a device class."""
-    return f"device:{device_class}"
+    return f"{DEVICE_PREFIX}{device_class}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

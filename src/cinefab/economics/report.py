@@ -273,6 +273,22 @@ def _balances(connection: sa.Connection, tenant: TenantId) -> tuple[Balance, ...
     )
 
 
+def studio_balances(connection: sa.Connection) -> Mapping[tuple[str, Unit], tuple[int, int]]:
+    """Return what the accounts of all tenants hold together, by code and unit.
+
+    The pair is what is posted, on whichever side is larger less the other, and what is pending.
+    """
+    rows = connection.execute(
+        sa.select(
+            account.c.code,
+            account.c.unit,
+            sa.func.sum(account.c.debits_posted - account.c.credits_posted).label("posted"),
+            sa.func.sum(account.c.debits_pending).label("pending"),
+        ).group_by(account.c.code, account.c.unit)
+    )
+    return {(row.code, Unit(row.unit)): (abs(int(row.posted)), int(row.pending)) for row in rows}
+
+
 def _jobs(connection: sa.Connection, tenant: TenantId) -> tuple[tuple[JobTotal, ...], DeviceUs]:
     paid = _posted_by_lease(tenant)
     is_unpriced = lease.c.cost_uusd.is_(None)

@@ -49,6 +49,18 @@ _worker: Final = sa.table(
 )
 
 
+_LIVES_US: Final = 30_000_000
+"""A beat that is older than this, by the clocks of two machines, is nobody's."""
+
+
+def living_workers(connection: sa.Connection, *, now_us: int) -> int:
+    """Return how many workers beat and were not ended."""
+    query = sa.select(sa.func.count()).where(
+        _worker.c.ended_us.is_(None), _worker.c.beat_us > now_us - _LIVES_US
+    )
+    return int(connection.execute(query).scalar_one())
+
+
 class Transactions(Protocol):
     """What a heartbeat needs of the store's `Database`, in the test or in earnest."""
 

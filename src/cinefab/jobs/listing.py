@@ -96,6 +96,20 @@ def list_jobs(
     return _rows(connection, tenant, *which, limit=limit, oldest_first=oldest_first)
 
 
+def count_by_status(connection: sa.Connection) -> Mapping[JobStatus, int]:
+    """Return how many jobs of all tenants stand where."""
+    query = sa.select(job_table.c.status, sa.func.count()).group_by(job_table.c.status)
+    found = {JobStatus(status): int(count) for status, count in connection.execute(query)}
+    return {status: found.get(status, 0) for status in JobStatus}
+
+
+def oldest_waiting_us(connection: sa.Connection) -> int | None:
+    """Return when the job was created that waits longest for a worker, of any tenant."""
+    query = sa.select(sa.func.min(job_table.c.created_us))
+    found = connection.execute(query.where(job_table.c.status == JobStatus.WAITING)).scalar()
+    return None if found is None else int(found)
+
+
 def put_away(connection: sa.Connection, *, tenant: TenantId, job: JobId, now_us: int) -> None:
     """Show a job in no list any more; twice is as once."""
     changed = connection.execute(
