@@ -37,6 +37,7 @@ STATUS: Final[Mapping[type[CinefabError], int]] = {
     errors.Forbidden: 403,
     errors.RefusedByReview: 409,
     errors.NothingToDecide: 409,
+    errors.MoveRefused: 409,
     errors.Cancelled: 409,
     errors.JobParked: 409,
     errors.ContractMismatch: 502,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint
 from typing import Any, Final
@@ -21,6 +21,7 @@ from cinefab.app.settings import (
 from cinefab.core.canonical import Json
 from cinefab.core.errors import ContractMismatch, FitsNowhere
 from cinefab.generate.backend import ModelCard
+from cinefab.generate.registry import Made, RegisteredModel
 from cinefab.jobs.workshop import Model
 from cinefab.schedule.placement import Fleet, Placement, find_placement, require_fit
 
@@ -30,25 +31,37 @@ _ENV: Final = "_env"
 class Models(Mapping[str, Model]):
     """The models of this studio by name; each is made when it is asked for.
 
+    By `name@version` it is that very version: what is installed or what the settings say, or else
+    what was registered once, made again of what it was made of then. `kept` finds that.
     One that cannot be made, such as a table for a backend whose package is absent, or that fits on
     no device of the studio, is an error for whoever wants it, and for nobody else.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self, settings: Settings, kept: Callable[[str], RegisteredModel | None] = lambda _ref: None
+    ) -> None:
         self._tables = settings.models
         self._points = find_plugins("models")
         self._devices = StudioDevices(settings)
+        self._kept = kept
         self._made: dict[str, Model] = {}
 
     def __getitem__(self, name: str) -> Model:
         if name not in self._made:
-            made = self._make(name)
+            made = self._exactly(name) if "@" in name else self._make(name)
             self.place(made.card)
             self._made[name] = made
         return self._made[name]
 
     def __contains__(self, name: object) -> bool:
         return name in set(self)
+
+    def of_table(self, name: str, table: ModelTable) -> Model:
+        """Return the model that a table makes, whatever the settings have under its name.
+
+        Raises `SettingsInvalid` with the path of the setting.
+        """
+        return self._of_table(name, table)
 
     def __iter__(self) -> Iterator[str]:
         # What a package brings costs nothing to ask; a table may mean reading a model's files.
@@ -89,11 +102,38 @@ class Models(Mapping[str, Model]):
                 raise KeyError(name)
             plugin = load_plugin(point)
             return Model(card=plugin.card, entry=point.value, cancels=hasattr(plugin, "cancel"))
+        return self._of_table(name, table)
+
+    def _of_table(self, name: str, table: ModelTable) -> Model:
         point = self._backend(name, table)
         configured = _configured(name, table, point)
-        card = _card(name, point, configured)
-        cancels = hasattr(point.load(), "cancel")
-        return Model(card=card, entry=point.value, configured=configured, cancels=cancels)
+        return Model(
+            card=_card(name, point, configured),
+            entry=point.value,
+            configured=configured,
+            cancels=hasattr(point.load(), "cancel"),
+            made=Made(backend=table.backend, settings=dict(table.model_extra or {})),
+        )
+
+    def _exactly(self, ref: str) -> Model:
+        """Return a version by its exact name; raise `KeyError` for one that cannot be had."""
+        name = ref.partition("@")[0]
+        if name in self:
+            try:
+                here = self[name]
+            except (SettingsInvalid, ContractMismatch):
+                here = None  # what its table says by now is no matter of an older version
+            if here is not None and here.card.ref == ref:
+                return here
+        kept = self._kept(ref)
+        if kept is None or kept.made.backend is None:
+            raise KeyError(ref)
+        table = ModelTable(backend=kept.made.backend, **dict(kept.made.settings or {}))
+        made = self._of_table(name, table)
+        if made.card.ref != ref:
+            # The package that makes it is another one by now, and makes something else of it.
+            raise KeyError(ref)
+        return made
 
     def _backend(self, name: str, table: ModelTable) -> EntryPoint:
         known = self.backends()

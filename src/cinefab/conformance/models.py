@@ -379,6 +379,14 @@ PROMISES: Final[Mapping[str, Callable[[Subject], None]]] = {
 }
 """Each promise by its name; a call tries one."""
 
+QUICK: Final = (
+    "says-what-it-is",
+    "refuses-what-its-schema-does-not-have",
+    "gives-what-is-asked-for",
+    "says-ahead-what-it-refuses",
+)
+"""The promises that take one short run in all: what a model is held to before it is registered."""
+
 
 class _Killed(BaseException):
     """Stands for the end of the process: nothing of the model's may catch it."""

@@ -11,6 +11,7 @@
     ├── Forbidden               who asks is known, and may not do this
     ├── RefusedByReview         a check failed and no refinement is worth its price
     ├── NothingToDecide         no person is asked, any more or at all, or not in this way
+    ├── MoveRefused             a model's version cannot go where it was to be moved
     ├── Cancelled               somebody asked for the work to stop
     ├── JobParked               a job ended so many processes that it is not taken up by itself
     ├── ContractMismatch        a plug-in does not keep what its contract promises
@@ -146,6 +147,10 @@ class RefusedByReview(CinefabError):
 
 class NothingToDecide(CinefabError):
     """An answer that nobody asked for, that comes too late, or that is not complete."""
+
+
+class MoveRefused(CinefabError):
+    """A model's version cannot go where it was to be moved."""
 
 
 class Cancelled(CinefabError):

@@ -31,6 +31,7 @@ class TimeClass(StrEnum):
     SPEC_WASTE = "spec_waste"
     PREEMPT_WASTE = "preempt_waste"
     DEGRADED = "degraded"
+    SHADOW = "shadow"
 
 
 class Relation(StrEnum):

@@ -39,7 +39,9 @@ from cinefab.economics.reservations import Reservation
 from cinefab.economics.tables import Kind, Unit, account, bill, transfer
 from cinefab.economics.tables import lease as lease_table
 
-OURS: Final = frozenset({TimeClass.SCRAP, TimeClass.PREEMPT_WASTE, TimeClass.DOWN})
+OURS: Final = frozenset(
+    {TimeClass.SCRAP, TimeClass.PREEMPT_WASTE, TimeClass.DOWN, TimeClass.SHADOW}
+)
 """Time that no customer pays for: it goes to overhead."""
 
 

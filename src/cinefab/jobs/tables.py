@@ -41,6 +41,7 @@ job: Final = sa.Table(
     sa.Column("written", sa.Text),
     sa.Column("template", sa.Text),
     sa.Column("put_away_us", sa.BigInteger),
+    sa.Column("models", sa.Text),
     sa.Index(None, "tenant_id", "brief_id"),
     sa.Index(None, "tenant_id", "status"),
     sqlite_autoincrement=True,
@@ -49,7 +50,8 @@ job: Final = sa.Table(
 
 `round` counts how often a person let the job go on: each round is a workflow of its own. `written`
 is the brief as text, before its files became blobs, for changes that a person makes to it;
-`template` is the template that it was filled into, if one was, and what followed from it. `put_away_us` is set
+`template` is the template that it was filled into, if one was, and what followed from it. `models`
+are the versions that it was pinned to at the door. `put_away_us` is set
 once whoever ordered it does not want to see it any more; what it was stays on record.
 """
 

@@ -17,6 +17,7 @@ from cinefab.economics.prices import PriceBook
 from cinefab.engine.compute import Compute
 from cinefab.engine.durable import Durable
 from cinefab.generate.backend import ModelCard
+from cinefab.generate.registry import Made
 from cinefab.ingest.fetch import Fetcher
 from cinefab.ingest.reader import Reader
 from cinefab.media.sandbox import Sandbox
@@ -36,7 +37,8 @@ class Model:
     """A model that was found: its card, and where its class is (`package.module:Class`).
 
     `configured` is what it is made of, if that is settings: `name`, `settings` and `secrets`. It
-    goes to the process that runs it, and nowhere else. `cancels` says that it ends work that goes on
+    goes to the process that runs it, and nowhere else; `made` is the same without secrets, as the
+    registry keeps it. `cancels` says that it ends work that goes on
     elsewhere when it is told to.
     """
 
@@ -44,6 +46,7 @@ class Model:
     entry: str
     configured: Mapping[str, Json] | None = field(default=None, repr=False)
     cancels: bool = False
+    made: Made = field(default_factory=Made)
 
     @property
     def address(self) -> dict[str, Json]:

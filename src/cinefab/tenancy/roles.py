@@ -27,6 +27,7 @@ class Action(StrEnum):
     REVIEW_DECIDE = "review:decide"
     UPLOAD_CREATE = "upload:create"
     MODEL_READ = "model:read"
+    MODEL_MANAGE = "model:manage"
     TEMPLATE_READ = "template:read"
     TEMPLATE_MANAGE = "template:manage"
     LEDGER_READ = "ledger:read"

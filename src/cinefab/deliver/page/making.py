@@ -44,6 +44,7 @@ CLASSES: Final[Mapping[TimeClass, str]] = {
     TimeClass.DEGRADED: "made at less than was asked for",
     TimeClass.SCRAP: "made what was thrown away, or was lost",
     TimeClass.SPEC_WASTE: "made ahead for nothing",
+    TimeClass.SHADOW: "tried another version of a model beside it, at our expense",
     TimeClass.PREEMPT_WASTE: "given up for something more urgent",
     TimeClass.IDLE: "held and not used",
     TimeClass.DOWN: "held and out of order",

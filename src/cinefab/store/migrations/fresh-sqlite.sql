@@ -1,4 +1,4 @@
--- revision 0017
+-- revision 0018
 CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
@@ -189,7 +189,7 @@ CREATE TABLE take (
 	input TEXT NOT NULL, 
 	versions TEXT NOT NULL, 
 	created_us BIGINT NOT NULL
-, attempt INTEGER DEFAULT '0' NOT NULL, refused TEXT);
+, attempt INTEGER DEFAULT '0' NOT NULL, refused TEXT, stage TEXT, frames INTEGER, pixels INTEGER);
 CREATE INDEX ix_take_tenant_id_take_segment_key ON take (tenant_id, segment_key);
 CREATE TABLE tenant (
 	id TEXT NOT NULL, 
@@ -248,20 +248,11 @@ CREATE TABLE job (
 	deadline_us BIGINT, 
 	first_preview_us BIGINT, 
 	ended_us BIGINT, 
-	failure TEXT, round INTEGER DEFAULT '0' NOT NULL, written TEXT, template TEXT, put_away_us BIGINT, 
+	failure TEXT, round INTEGER DEFAULT '0' NOT NULL, written TEXT, template TEXT, put_away_us BIGINT, models TEXT, 
 	CONSTRAINT fk_job_brief_id_brief FOREIGN KEY(brief_id) REFERENCES brief (id), 
 	CONSTRAINT uq_job_public_id UNIQUE (public_id)
 );
 CREATE INDEX ix_job_tenant_id_job_brief_id ON job (tenant_id, brief_id);
-CREATE TABLE lease_class (
-	lease_id TEXT NOT NULL, 
-	time_class TEXT NOT NULL, 
-	device_us BIGINT NOT NULL, 
-	CONSTRAINT pk_lease_class PRIMARY KEY (lease_id, time_class), 
-	CONSTRAINT ck_lease_class_time_class CHECK (time_class IN ('down', 'idle', 'load', 'good', 'rework', 'scrap', 'spec_waste', 'preempt_waste', 'degraded')), 
-	CONSTRAINT ck_lease_class_positive CHECK (device_us > 0), 
-	CONSTRAINT fk_lease_class_lease_id_lease FOREIGN KEY(lease_id) REFERENCES lease (id)
-);
 CREATE TABLE model_training (
 	model_ref TEXT NOT NULL, 
 	training_set TEXT NOT NULL, 
@@ -446,27 +437,6 @@ CREATE TABLE resume_point (
 	ended_us BIGINT
 );
 CREATE INDEX ix_resume_point_tenant_id_resume_point_run_key ON resume_point (tenant_id, run_key);
-CREATE TABLE bill (
-	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
-	tenant_id TEXT NOT NULL, 
-	supplier TEXT NOT NULL, 
-	reference TEXT NOT NULL, 
-	job_id TEXT NOT NULL, 
-	stage TEXT NOT NULL, 
-	lease_id TEXT NOT NULL, 
-	amount_uusd BIGINT, 
-	basis TEXT NOT NULL, 
-	time_class TEXT NOT NULL, 
-	created_us BIGINT NOT NULL, 
-	CONSTRAINT ck_bill_unknown_has_no_amount CHECK ((amount_uusd IS NULL) = (basis = 'unknown')), 
-	CONSTRAINT ck_bill_basis CHECK (basis IN ('answer', 'price-book', 'unknown')), 
-	CONSTRAINT ck_bill_time_class CHECK (time_class IN ('down', 'idle', 'load', 'good', 'rework', 'scrap', 'spec_waste', 'preempt_waste', 'degraded')), 
-	CONSTRAINT ck_bill_not_negative CHECK (amount_uusd >= 0), 
-	CONSTRAINT fk_bill_lease_id_lease FOREIGN KEY(lease_id) REFERENCES lease (id), 
-	CONSTRAINT uq_bill_tenant_id_supplier_reference UNIQUE (tenant_id, supplier, reference)
-);
-CREATE INDEX ix_bill_lease_id ON bill (lease_id);
-CREATE INDEX ix_bill_tenant_id_bill_job_id ON bill (tenant_id, job_id);
 CREATE TABLE budget (
 	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
 	tenant_id TEXT NOT NULL, 
@@ -682,4 +652,88 @@ CREATE TABLE webhook_secret (
 	CONSTRAINT fk_webhook_secret_webhook_id_webhook FOREIGN KEY(webhook_id) REFERENCES webhook (id)
 );
 CREATE INDEX ix_webhook_secret_webhook_id ON webhook_secret (webhook_id);
-INSERT INTO alembic_version (version_num) VALUES ('0017');
+CREATE TABLE model_version (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	ref TEXT NOT NULL, 
+	name TEXT NOT NULL, 
+	backend TEXT, 
+	settings TEXT, 
+	card TEXT NOT NULL, 
+	card_digest TEXT NOT NULL, 
+	state TEXT NOT NULL, 
+	share_bp INTEGER, 
+	successor TEXT, 
+	by_hand BOOLEAN NOT NULL, 
+	checked TEXT, 
+	created_us BIGINT NOT NULL, 
+	CONSTRAINT ck_model_version_trials_have_a_share CHECK ((share_bp IS NULL) = (state NOT IN ('shadow', 'canary'))), 
+	CONSTRAINT ck_model_version_state CHECK (state IN ('registered', 'shadow', 'canary', 'live', 'retired')), 
+	CONSTRAINT ck_model_version_share_is_a_part CHECK (share_bp > 0 AND share_bp <= 10000), 
+	CONSTRAINT uq_model_version_ref UNIQUE (ref)
+);
+CREATE INDEX ix_model_version_name ON model_version (name);
+CREATE UNIQUE INDEX uq_model_version_canary ON model_version (name) WHERE state = 'canary';
+CREATE UNIQUE INDEX uq_model_version_live ON model_version (name) WHERE state = 'live';
+CREATE TABLE shadow_take (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	tenant_id TEXT NOT NULL, 
+	job_id TEXT NOT NULL, 
+	stage TEXT NOT NULL, 
+	shot INTEGER NOT NULL, 
+	model TEXT NOT NULL, 
+	beside TEXT NOT NULL, 
+	outcome TEXT NOT NULL, 
+	why TEXT, 
+	beside_refused TEXT, 
+	frames INTEGER NOT NULL, 
+	pixels INTEGER NOT NULL, 
+	created_us BIGINT NOT NULL, 
+	CONSTRAINT ck_shadow_take_outcome CHECK (outcome IN ('passed', 'refused', 'failed')), 
+	CONSTRAINT uq_shadow_take_tenant_id_job_id_stage UNIQUE (tenant_id, job_id, stage)
+);
+CREATE INDEX ix_shadow_take_model ON shadow_take (model);
+CREATE TABLE model_move (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	ref TEXT NOT NULL, 
+	from_state TEXT, 
+	to_state TEXT NOT NULL, 
+	share_bp INTEGER, 
+	successor TEXT, 
+	"by" TEXT NOT NULL, 
+	reason TEXT NOT NULL, 
+	at_us BIGINT NOT NULL, 
+	CONSTRAINT fk_model_move_ref_model_version FOREIGN KEY(ref) REFERENCES model_version (ref)
+);
+CREATE INDEX ix_model_move_ref ON model_move (ref);
+CREATE INDEX ix_take_model_take_created_us ON take (model, created_us);
+CREATE TABLE "lease_class" (
+	lease_id TEXT NOT NULL, 
+	time_class TEXT NOT NULL, 
+	device_us BIGINT NOT NULL, 
+	CONSTRAINT pk_lease_class PRIMARY KEY (lease_id, time_class), 
+	CONSTRAINT ck_lease_class_time_class CHECK (time_class IN ('down', 'idle', 'load', 'good', 'rework', 'scrap', 'spec_waste', 'preempt_waste', 'degraded', 'shadow')), 
+	CONSTRAINT ck_lease_class_positive CHECK (device_us > 0), 
+	CONSTRAINT fk_lease_class_lease_id_lease FOREIGN KEY(lease_id) REFERENCES lease (id)
+);
+CREATE TABLE "bill" (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	tenant_id TEXT NOT NULL, 
+	supplier TEXT NOT NULL, 
+	reference TEXT NOT NULL, 
+	job_id TEXT NOT NULL, 
+	stage TEXT NOT NULL, 
+	lease_id TEXT NOT NULL, 
+	amount_uusd BIGINT, 
+	basis TEXT NOT NULL, 
+	time_class TEXT NOT NULL, 
+	created_us BIGINT NOT NULL, 
+	CONSTRAINT ck_bill_unknown_has_no_amount CHECK ((amount_uusd IS NULL) = (basis = 'unknown')), 
+	CONSTRAINT ck_bill_basis CHECK (basis IN ('answer', 'price-book', 'unknown')), 
+	CONSTRAINT ck_bill_time_class CHECK (time_class IN ('down', 'idle', 'load', 'good', 'rework', 'scrap', 'spec_waste', 'preempt_waste', 'degraded', 'shadow')), 
+	CONSTRAINT ck_bill_not_negative CHECK (amount_uusd >= 0), 
+	CONSTRAINT fk_bill_lease_id_lease FOREIGN KEY(lease_id) REFERENCES lease (id), 
+	CONSTRAINT uq_bill_tenant_id_supplier_reference UNIQUE (tenant_id, supplier, reference)
+);
+CREATE INDEX ix_bill_lease_id ON bill (lease_id);
+CREATE INDEX ix_bill_tenant_id_bill_job_id ON bill (tenant_id, job_id);
+INSERT INTO alembic_version (version_num) VALUES ('0018');
