@@ -21,9 +21,10 @@ from cinefab.app.settings import (
 from cinefab.core.canonical import Json
 from cinefab.core.errors import ContractMismatch, FitsNowhere
 from cinefab.generate.backend import ModelCard
-from cinefab.generate.registry import Made, RegisteredModel
+from cinefab.generate.registry import Made, RegisteredModel, find_version
 from cinefab.jobs.workshop import Model
 from cinefab.schedule.placement import Fleet, Placement, find_placement, require_fit
+from cinefab.store.database import Database
 
 _ENV: Final = "_env"
 
@@ -150,6 +151,16 @@ class Models(Mapping[str, Model]):
                 remedy="Give the table another name.",
             )
         return known[table.backend]
+
+
+def kept_in(db: Database) -> Callable[[str], RegisteredModel | None]:
+    """Return what finds a version in a database by its exact name."""
+
+    def find(ref: str) -> RegisteredModel | None:
+        with db.read() as connection:
+            return find_version(connection, ref)
+
+    return find
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
@@ -21,23 +21,12 @@ from cinefab.generate.profiles import beside_of, profiles_of, quality_of
 from cinefab.generate.registry import (
     ModelState,
     RegisteredModel,
-    find_version,
     list_versions,
     load_version,
     moves_of,
     versions_named,
 )
 from cinefab.store.database import Database
-
-
-def kept_in(db: Database) -> Callable[[str], RegisteredModel | None]:
-    """Return what finds a version in a database by its exact name."""
-
-    def find(ref: str) -> RegisteredModel | None:
-        with db.read() as connection:
-            return find_version(connection, ref)
-
-    return find
 
 
 def list_models(models: Models, db: Database) -> Iterator[dict[str, Any]]:

@@ -17,7 +17,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from cinefab.app.events import EventHub
-from cinefab.app.models import Broken, Models, look_at
+from cinefab.app.models import Broken, Models, kept_in, look_at
 from cinefab.app.serving.audit import Audit
 from cinefab.app.serving.callers import Callers
 from cinefab.app.serving.desk import Desk
@@ -48,7 +48,7 @@ from cinefab.jobs.listing import ListedJob, list_jobs, load_listed, put_away
 from cinefab.jobs.once import Once, find_by_key
 from cinefab.jobs.owners import working_as
 from cinefab.jobs.report import build_report
-from cinefab.jobs.rounds import load_order
+from cinefab.jobs.rounds import load_asked, load_order
 from cinefab.jobs.sending_back import send_back
 from cinefab.jobs.status import JobStatus
 from cinefab.jobs.tables import job as job_table
@@ -96,7 +96,7 @@ class Service:
             self.policy = load_policy(settings.policies_folder)
             self.events = EventHub(self.studio.shop.recorder.db)
             self._hub = self.events
-            self.models = Models(settings)
+            self.models = Models(settings, kept_in(self.db))
             self.callers = Callers(db=self.db, clock=self.clock, ids=self.ids)
             desk = Desk(db=self.db, clock=self.clock, ids=self.ids, policy=self.policy)
             self.keys = Keys(desk)
@@ -255,7 +255,8 @@ class Service:
                 remedy="Wait until it has ended, or cancel it; or change something of it.",
             )
         now_us = self.clock.now_us()
-        kept = load_order(shop, listed.id).brief
+        # As it was asked for: whoever orders it again is pinned anew.
+        kept = load_asked(shop, listed.id)
         text, folder = self._written(shop, listed.id)
         if changes and text is not None:
             before = parse_brief(text, origin="that was kept", now_us=now_us)

@@ -13,7 +13,7 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any, Final, Self
 
-from cinefab.app.models import Models
+from cinefab.app.models import Models, kept_in
 from cinefab.app.plugins import FoundOnDemand, find_plugins, load_plugin
 from cinefab.app.settings import Settings
 from cinefab.app.warmth import Warmth
@@ -402,7 +402,7 @@ class Studio:
             readers=tuple(
                 load_plugin(point) for _, point in sorted(find_plugins("readers").items())
             ),
-            models=Models(settings),
+            models=Models(settings, kept_in(db)),
             effects=FoundOnDemand("effects", _effect),
             voices=FoundOnDemand("voices", _voice),
             recognisers=FoundOnDemand("recognisers", _entry),

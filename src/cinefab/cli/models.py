@@ -243,9 +243,8 @@ def retire(
 @contextmanager
 def _opened(db: str | None) -> Iterator[tuple[Records, Models]]:
     """Open the records, and what makes models of them and of the settings."""
-    from cinefab.app.models import Models  # noqa: PLC0415 - `--help` needs none
+    from cinefab.app.models import Models, kept_in  # noqa: PLC0415 - `--help` needs none
     from cinefab.app.records import open_records  # noqa: PLC0415 - as above
-    from cinefab.app.registry import kept_in  # noqa: PLC0415 - as above
     from cinefab.app.settings import load_settings  # noqa: PLC0415 - as above
 
     settings = load_settings({"db": db})

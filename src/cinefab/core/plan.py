@@ -92,8 +92,8 @@ class PlannedShot:
     """A shot made exact; `input` is what the model is given, in the words of its contract.
 
     `effects` are applied to its frames in their order, before they are encoded. `model` is
-    what makes it where that is not the film's own: one that shows clips, or one that is asked
-    instead of a model that could not make it.
+    what makes it where that is not the film's own: one that shows clips, a version that is tried,
+    or one that is asked instead of a model that could not make it.
     """
 
     index: int

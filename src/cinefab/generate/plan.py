@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import accumulate
@@ -77,11 +78,15 @@ _SOUND_US_A_SECOND: Final = 150_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instead:
-    """A model that makes a shot instead of the film's: its card, its device's price, its effects."""
+    """A model that makes a shot instead of the film's: its card, its device's price, its effects.
+
+    One that `is_tried` makes it if it takes it; nobody ordered it, so otherwise the film's own does.
+    """
 
     card: ModelCard
     nusd_per_s: int | None
     chain_of: ChainOf = no_effects
+    is_tried: bool = False
 
 
 def make_plan(
@@ -266,14 +271,46 @@ class _Taker:
         begins: Join,
         ends: Join,
     ) -> PlannedShot:
-        """Return shot `index` made exact, its input checked against the model's schema."""
+        """Return shot `index` made exact, its input checked against its model's schema."""
+
+        def made_by(instead: Instead | None) -> PlannedShot:
+            return self._shot(
+                index,
+                shot,
+                camera=camera,
+                start=start,
+                frames=frames,
+                begins=begins,
+                ends=ends,
+                instead=instead,
+            )
+
+        instead = None if shot.clip is not None else self.instead.get(index)
+        if instead is not None and instead.is_tried:
+            with suppress(BriefInvalid):
+                return made_by(instead)
+            return made_by(None)
+        return made_by(instead)
+
+    def _shot(
+        self,
+        index: int,
+        shot: Shot,
+        *,
+        camera: str,
+        start: int,
+        frames: int,
+        begins: Join,
+        ends: Join,
+        instead: Instead | None,
+    ) -> PlannedShot:
         taker = self
         if shot.clip is not None:
             taker = self._of_clips(index)
             names, given = taker.clip_input(shot.clip, shot, index=index, frames=frames)
         else:
-            if index in self.instead:
-                taker = self._of_another(self.instead[index])
+            if instead is not None:
+                taker = self._of_another(instead)
             names, given = self._input(shot, index=index, camera=camera)
         prepared = [self._prepared(name) for name in names]
         own = json.loads(shot.model_settings) if shot.clip is None else {}

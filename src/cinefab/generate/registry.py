@@ -168,6 +168,22 @@ def register(
     return _load(connection, card.ref)
 
 
+def follow(connection: sa.Connection, card: ModelCard, made: Made, *, change: Change) -> None:
+    """Make a version live because it is what is installed, or what the settings say.
+
+    It is for names that nobody has taken in hand: nothing else is asked of it.
+    """
+    hold_name(connection, card.name)
+    found = find_version(connection, card.ref)
+    if found is None:
+        register(connection, card, made, state=ModelState.LIVE, change=change)
+    elif found.state is not ModelState.LIVE:
+        _make_way(connection, card.name, successor=card.ref, change=change)
+        values = {"state": ModelState.LIVE, "share_bp": None, "successor": None}
+        _update(connection, card.ref, values)
+        _leave(connection, card.ref, Move(**_said(found.state, ModelState.LIVE, change)))
+
+
 def move_version(
     connection: sa.Connection,
     ref: str,

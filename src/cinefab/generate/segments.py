@@ -27,6 +27,7 @@ class TakeFacts:
     """What led to a take: everything needed to make it, or to explain it, again.
 
     `attempt` counts how often its shot was made again before; `refused` is why a check refused it.
+    `stage` is what it was made in, as it is recorded, and `pixels` are those of one of its frames.
     """
 
     model: str
@@ -35,6 +36,8 @@ class TakeFacts:
     versions: Json
     attempt: int = 0
     refused: str | None = None
+    stage: str | None = None
+    pixels: int | None = None
 
 
 def find_segments(
@@ -113,6 +116,9 @@ def record_take(
             versions=canonical_json(facts.versions).decode(),
             attempt=facts.attempt,
             refused=facts.refused,
+            stage=facts.stage,
+            frames=made.frames,
+            pixels=facts.pixels,
             created_us=now_us,
         )
     )

@@ -12,13 +12,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from types import MappingProxyType
+from typing import Any, Final
 
 import sqlalchemy as sa
 
 from cinefab.core.brief import Brief, Reference
 from cinefab.core.canonical import Json, Sha256, canonical_json, sha256_of
-from cinefab.core.errors import BriefInvalid, BudgetTooSmall
+from cinefab.core.errors import BriefInvalid, BudgetTooSmall, ContractMismatch
 from cinefab.core.ids import JobId
 from cinefab.core.plan import MediaKind, Plan, PreparedReference, Versions
 from cinefab.core.units import DeviceUs, Uusd, price_of
@@ -28,7 +29,7 @@ from cinefab.economics.journal import take_gate
 from cinefab.economics.ledger import reserve
 from cinefab.generate.backend import ModelCard
 from cinefab.generate.loads import expected_load
-from cinefab.generate.plan import CLIPS, estimate_uusd, make_plan
+from cinefab.generate.plan import CLIPS, Instead, estimate_uusd, make_plan
 from cinefab.generate.preview_film import preview_brief, starts_wanted, with_starts
 from cinefab.generate.storyboard import expand
 from cinefab.ingest.brief import (
@@ -41,6 +42,15 @@ from cinefab.jobs.clips import check_clips
 from cinefab.jobs.effects import BLOB, chain_of, check_files, with_effect_files
 from cinefab.jobs.lines import check_lines_allowed
 from cinefab.jobs.once import Once, find_alike, find_by_key, lock_key, record_key
+from cinefab.jobs.pins import (
+    Pins,
+    choose,
+    choose_models,
+    exact,
+    pinned,
+    pins_text,
+    record_first_sight,
+)
 from cinefab.jobs.stages import CPU
 from cinefab.jobs.status import ENDED, JobStatus
 from cinefab.jobs.tables import brief as brief_table
@@ -122,7 +132,9 @@ def open_job(
     `StorageUnavailable`; none of them leaves a job, a reservation or an asset behind.
     """
     brief = with_preview_model(shop, brief)
-    model = find_model(shop, brief)
+    chosen = choose_models(shop, brief)
+    pins = tuple(each.pins for each in chosen)
+    job = JobId(shop.recorder.ids.new("job"))
     _check_places(shop, brief)
     check_lines_allowed(shop, brief)
     if written is not None:
@@ -132,11 +144,13 @@ def open_job(
         from cinefab.jobs.speaking import check_lines  # noqa: PLC0415 - most films say nothing
 
         check_lines(shop, wanted)
-    estimate = estimate_order(shop, wanted)
+    exactly, film_pins = pinned(wanted, pins)
+    model = find_model(shop, exactly)
+    estimate = estimate_order(shop, exactly, trial_of(shop, exactly, film_pins, job))
     amount = _amount_to_reserve(wanted, model, estimate)
     # A deadline such as "10m" is another moment each time; it belongs to the job, not the brief.
     portable = replace(_with_files_as_blobs(shop, wanted, base), deadline_us=None)
-    _check_files(shop, portable)
+    _check_files(shop, pinned(portable, pins)[0])
     check_clips(shop, portable)
     document = canonical_json(brief_document(portable)).decode()
     digest = sha256_of(document.encode())
@@ -150,12 +164,21 @@ def open_job(
         if before is not None:
             return before
         _check_quota(connection, shop)
-        job = _insert_job(
-            connection, shop, brief_id, wanted, out=out, requested_us=requested_us, written=written
+        _insert_job(
+            connection,
+            shop,
+            job,
+            brief_id,
+            wanted,
+            out=out,
+            requested_us=requested_us,
+            written=written,
+            pins=pins,
         )
         if once is not None:
             record_key(connection, shop, once, job, now_us=shop.recorder.clock.now_us())
         now_us = shop.recorder.clock.now_us()
+        record_first_sight(connection, chosen, now_us=now_us)
         record_spenders(connection, tenant=shop.tenant, job=job, spenders=spenders)
         if amount is None:
             _refuse_unpriced(connection, shop, job, wanted, now_us=now_us)
@@ -166,6 +189,7 @@ def open_job(
             "title": wanted.title,
             "reserved_uusd": amount,
             **({} if estimate.preview_model is None else {"estimate": estimate.as_dict()}),
+            "models": [each.model for each in pins],
             **(
                 {}
                 if written is None or written.template is None
@@ -187,11 +211,13 @@ def revise_brief(
     folder: Path,
     changes: Sequence[str],
     reseed: Mapping[int, int],
+    pins: Sequence[Pins] = (),
 ) -> tuple[Brief, str | None]:
     """Return a job's brief with changes, and its text: `path=value` as `--set` takes them.
 
     `reseed` gives shots another seed. What the changes leave alone stays as it was kept, files
     included: only those that a change names are read again, from `folder` where they are relative.
+    `pins` are what the job stays with, none where another one is to be ordered.
     Raises `BriefInvalid` and `ReferenceRefused`.
     """
     revised, written = kept, text
@@ -228,7 +254,7 @@ def revise_brief(
     )
     revised = replace(revised, shots=shots)
     check_lines_allowed(shop, revised)
-    _check_files(shop, revised)
+    _check_files(shop, pinned(revised, pins)[0])
     check_clips(shop, revised)
     return revised, written
 
@@ -296,22 +322,15 @@ def blobs_in(document: str) -> frozenset[Sha256]:
 
 
 def find_model(shop: Workshop, brief: Brief) -> Model:
-    """Return the model that the brief names, or raise with those that are installed."""
-    name, _, version = brief.model.partition("@")
-    model = shop.models.get(name)
-    if model is not None and version not in ("", model.card.version):
-        raise BriefInvalid(
-            field="model",
-            found=f"{brief.model!r} is not installed, {model.card.ref} is",
-            remedy=f"Write {name}, or install that version.",
-        )
-    if model is None:
-        raise BriefInvalid(
-            field="model",
-            found=f"{brief.model!r} is not installed",
-            remedy=f"Choose one of: {', '.join(sorted(shop.models))}; or install its plug-in.",
-        )
-    return model
+    """Return the model that the brief names, or raise with those that are installed.
+
+    An order names the very version that its job was pinned to, which may be retired by now.
+    """
+    if "@" in brief.model:
+        model = exact(shop, brief.model)
+        if model is not None:
+            return model
+    return choose(shop, brief.model).model
 
 
 def with_preview_model(shop: Workshop, brief: Brief) -> Brief:
@@ -333,13 +352,16 @@ def versions_of(shop: Workshop, model: Model) -> Versions:
     return Versions(model=model.card.ref, machine=shop.machine, encoder=shop.encoder, contract=1)
 
 
-def estimate_order(shop: Workshop, brief: Brief) -> Estimate:
+def estimate_order(
+    shop: Workshop, brief: Brief, instead: Mapping[int, Instead] = MappingProxyType({})
+) -> Estimate:
     """Return what a job may cost, its preview apart; raise `BriefInvalid` for what cannot be made.
 
     A brief that wants a preview names its model (`with_preview_model`).
     """
     model = find_model(shop, brief)
-    film_uusd = estimate_whole(shop, _rough_plan(shop, _film(brief, model.card), model), model)
+    plan = _rough_plan(shop, _film(brief, model.card), model, instead)
+    film_uusd = estimate_whole(shop, plan, model)
     if brief.preview_first is None:
         return Estimate(film_uusd=film_uusd)
     plan, made_by = _rough_preview(shop, brief)
@@ -350,19 +372,71 @@ def estimate_order(shop: Workshop, brief: Brief) -> Estimate:
     )
 
 
+def trial_of(
+    shop: Workshop,
+    brief: Brief,
+    pins: Pins | None,
+    job: JobId,
+    *,
+    cues: Sequence[Mapping[str, Any]] | None = None,
+) -> dict[int, Instead]:
+    """Return the shots of a job that a canary makes, by index: none where no version is one.
+
+    `cues` are the captions that effects show, as `chain_of` takes them.
+    """
+    if pins is None or pins.canary is None:
+        return {}
+    trial = pins.canary
+    chosen = [index for index in range(len(brief.shots)) if trial.gets(job, index)]
+    if not chosen:
+        return {}
+    model = exact(shop, trial.ref)
+    if model is None:
+        raise ContractMismatch(
+            attempted=f"make {job} as it was begun",
+            found=f"{trial.ref} is not installed here",
+            remedy="Order it again: it is planned anew here; what was made is reused.",
+        )
+    tried = replace(instead_by(shop, brief, model, cues=cues), is_tried=True)
+    return dict.fromkeys(chosen, tried)
+
+
+def instead_by(
+    shop: Workshop,
+    brief: Brief,
+    model: Model,
+    *,
+    cues: Sequence[Mapping[str, Any]] | None = None,
+) -> Instead:
+    """Return what is planned with where another model than the film's own makes a shot."""
+    burn = brief.captions is not None and brief.captions.burn
+    draws = model.card.capabilities
+    return Instead(
+        card=model.card,
+        nusd_per_s=price_ahead(shop, model),
+        chain_of=chain_of(shop, brief, draws=draws, cues=cues, burn=burn),
+    )
+
+
 def estimate_changes(
-    shop: Workshop, kept: Brief, revised: Brief, *, is_film_made: bool
+    shop: Workshop,
+    kept: Brief,
+    revised: Brief,
+    *,
+    is_film_made: bool,
+    pins: Sequence[Pins],
+    job: JobId,
 ) -> Uusd | None:
     """Return what the takes are estimated at that a revised brief needs and the kept one did not.
 
     None where the device has no price. `is_film_made` says that there was more than a preview.
     """
-    before = _rough_plans(shop, kept)
+    before = _rough_plans(shop, kept, pins, job)
     plans = before if is_film_made else before[:-1]
     made = {each.key for plan in plans for shot in plan.shots for each in shot.segments}
     prices = [
         segment.estimate_uusd
-        for plan in _rough_plans(shop, revised)
+        for plan in _rough_plans(shop, revised, pins, job)
         for shot in plan.shots
         for segment in shot.segments
         if segment.key not in made
@@ -370,13 +444,15 @@ def estimate_changes(
     return None if None in prices else Uusd(sum(each or 0 for each in prices))
 
 
-def _rough_plans(shop: Workshop, brief: Brief) -> list[Plan]:
+def _rough_plans(shop: Workshop, brief: Brief, pins: Sequence[Pins], job: JobId) -> list[Plan]:
     """Return what a brief is planned as: its preview, if it wants one, and the film."""
-    model = find_model(shop, brief)
-    film = _rough_plan(shop, _film(brief, model.card), model)
+    exactly, film_pins = pinned(brief, pins)
+    model = find_model(shop, exactly)
+    trial = trial_of(shop, exactly, film_pins, job)
+    film = _rough_plan(shop, _film(exactly, model.card), model, trial)
     if brief.preview_first is None:
         return [film]
-    return [_rough_preview(shop, brief)[0], film]
+    return [_rough_preview(shop, exactly)[0], film]
 
 
 def _film(brief: Brief, card: ModelCard) -> Brief:
@@ -404,7 +480,12 @@ def _rough_preview(shop: Workshop, brief: Brief) -> tuple[Plan, Model]:
         ) from error
 
 
-def _rough_plan(shop: Workshop, brief: Brief, model: Model) -> Plan:
+def _rough_plan(
+    shop: Workshop,
+    brief: Brief,
+    model: Model,
+    instead: Mapping[int, Instead] = MappingProxyType({}),
+) -> Plan:
     return make_plan(
         brief,
         references=[_stand_in(reference, brief) for reference in brief.references],
@@ -420,6 +501,7 @@ def _rough_plan(shop: Workshop, brief: Brief, model: Model) -> Plan:
             burn=brief.captions is not None and brief.captions.burn,
         ),
         clips=clips_card(shop),
+        instead=instead,
     )
 
 
@@ -631,14 +713,15 @@ def _written_down(written: WrittenBrief) -> str:
 def _insert_job(
     connection: sa.Connection,
     shop: Workshop,
+    job: JobId,
     brief_id: int,
     wanted: Brief,
     *,
     out: Path,
     requested_us: int,
     written: WrittenBrief | None,
-) -> JobId:
-    job = JobId(shop.recorder.ids.new("job"))
+    pins: Sequence[Pins],
+) -> None:
     connection.execute(
         job_table.insert().values(
             public_id=job,
@@ -654,6 +737,6 @@ def _insert_job(
             if written is None or written.template is None
             else canonical_json(written.template).decode(),
             created_us=shop.recorder.clock.now_us(),
+            models=pins_text(pins),
         )
     )
-    return job

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from cinefab.core.canonical import Json
 from cinefab.core.errors import CinefabError
-from cinefab.core.plan import Plan
+from cinefab.core.plan import Plan, PlannedShot
 from cinefab.engine.wire import Fault, decode_error
 from cinefab.jobs import planning, refining
 from cinefab.jobs.containing import GaveUp, end_for
@@ -27,9 +27,9 @@ GAVE_UP: Final = "gave_up"
 """What a shot's takes say where its model cannot make it and another is named: of what, in the end."""
 
 
-def is_named(shop: Workshop, order: Order) -> bool:
-    """Say whether another model is named for the film's own."""
-    return bool(_named(shop, order))
+def is_named(shop: Workshop, order: Order, shot: PlannedShot) -> bool:
+    """Say whether another model is named for a shot's: after one that is tried, the film's own."""
+    return bool(_named(shop, order, shot))
 
 
 def given_up(made: Mapping[int, Json]) -> dict[int, Json]:
@@ -96,8 +96,12 @@ async def fall_back(
     )
 
 
-def _named(shop: Workshop, order: Order) -> Sequence[str]:
-    return shop.containment.fallbacks.get(find_model(shop, order.brief).card.name, ())
+def _named(shop: Workshop, order: Order, shot: PlannedShot) -> Sequence[str]:
+    named = shop.containment.fallbacks.get(find_model(shop, order.brief).card.name, ())
+    tried = None if order.pins is None else order.pins.canary
+    if tried is None or shot.model != tried.ref:
+        return named
+    return (order.brief.model, *named)
 
 
 def _next(
@@ -110,7 +114,7 @@ def _next(
     index: int,
 ) -> tuple[str | None, list[Json]]:
     """Return the first model after the shot's own that can make it, and why others were passed over."""
-    named = list(_named(shop, order))
+    named = list(_named(shop, order, plan.shots[index]))
     now = instead.get(index)
     left = named[named.index(now) + 1 :] if now in named else named
     skipped: list[Json] = []

@@ -103,7 +103,8 @@ async def generate(
         return await _answer(shop, order, shot, name, committed)
 
     async def body(run: Attempt) -> StageOutput:
-        return await _make(shop, order, plan, shot, missing, references, attempt, run)
+        recorded = stage_ref(shop, order, name).name
+        return await _make(shop, order, plan, shot, missing, references, attempt, recorded, run)
 
     committed = await run_contained(shop, order, name, model_of(shop, order, shot), body)
     return await _answer(shop, order, shot, name, committed)
@@ -117,7 +118,7 @@ async def _answer(
     committed: CommittedStage | GaveUp,
 ) -> Json:
     if isinstance(committed, GaveUp):
-        if not is_named(shop, order) or shot.shows_clip:
+        if not is_named(shop, order, shot) or shot.shows_clip:
             raise await end_for(shop, order, committed)
         error = encode_error(committed.error, attempted=f"run {name}")
         return {"pieces": {}, REFUSED: None, GAVE_UP: error}
@@ -140,6 +141,7 @@ async def _make(
     missing: Sequence[PlannedSegment],
     references: Sequence[Json],
     attempt: int,
+    recorded: str,
     running: Attempt,
 ) -> StageOutput:
     model = model_of(shop, order, shot)
@@ -182,7 +184,7 @@ async def _make(
         answer = await asked if run is None else await run.follow(asked)
     value: Any = answer.value
     output = await asyncio.to_thread(
-        _keep, shop, order, plan, shot, value, references, answer, attempt, run
+        _keep, shop, order, plan, shot, value, references, answer, attempt, recorded, run
     )
     if run is not None:
         await asyncio.to_thread(run.close)
@@ -261,6 +263,7 @@ async def _with_others(
     group = f"{order.job}:{order.revision}:{names[0]}:{run.key}"
     shared = shop.shared_runs.join(group, start)
 
+    recorded = stage_ref(shop, order, take_stage(shot, attempt=attempt, via=via)).name
     is_alone = False
 
     def run_once(*given: Any, **named: Any) -> Awaitable[CommittedStage]:
@@ -274,7 +277,7 @@ async def _with_others(
     async def body(running: Attempt) -> StageOutput:
         if shared.is_given(shot.index):
             own = missing[shot.index]
-            return await _make(shop, order, plan, shot, own, references, attempt, running)
+            return await _make(shop, order, plan, shot, own, references, attempt, recorded, running)
         made, share = await shared.made(), shared.share_of(shot.index)
         value = made.of_shots[shot.index]
         if isinstance(value, BriefInvalid):
@@ -290,7 +293,7 @@ async def _with_others(
         )
         told = {**value, "load_us": 0, **_with_whom(value, shots)}
         return await asyncio.to_thread(
-            _keep, shop, order, plan, shot, told, references, answer, attempt, None
+            _keep, shop, order, plan, shot, told, references, answer, attempt, recorded, None
         )
 
     try:
@@ -446,6 +449,7 @@ def _keep(
     references: Sequence[Json],
     answer: ComputeResult,
     attempt: int,
+    recorded: str,
     run: WatchedRun | None,
 ) -> StageOutput:
     refused = value.get(REFUSED)
@@ -497,6 +501,8 @@ def _keep(
         },
         attempt=attempt,
         refused=None if refused is None else f"{refused['check']}: {refused['reason']}",
+        stage=recorded,
+        pixels=plan.size.width * plan.size.height,
     )
 
     def also(connection: sa.Connection, made: tuple[Asset, ...]) -> None:

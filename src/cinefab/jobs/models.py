@@ -8,6 +8,7 @@ from typing import Final
 from cinefab.core.errors import ContractMismatch
 from cinefab.core.plan import Plan, PlannedShot
 from cinefab.jobs.door import find_model
+from cinefab.jobs.pins import exact
 from cinefab.jobs.stages import Order
 from cinefab.jobs.workshop import Model, Workshop
 
@@ -23,8 +24,8 @@ def model_of(shop: Workshop, order: Order, shot: PlannedShot) -> Model:
     """
     if shot.model is None:
         return find_model(shop, order.brief)
-    model = shop.models.get(shot.model.partition("@")[0])
-    if model is not None and model.card.ref == shot.model:
+    model = exact(shop, shot.model)
+    if model is not None:
         return model
     raise ContractMismatch(
         attempted=f"make shot {shot.index} as it was planned",

@@ -10,6 +10,7 @@ from cinefab.assemble.cut import BodyPiece, Piece
 from cinefab.core.canonical import Json
 from cinefab.core.plan import MediaKind, Part, Plan, PlannedShot
 from cinefab.core.sound import first_frame_from
+from cinefab.jobs.models import model_of
 from cinefab.jobs.stages import Order
 from cinefab.jobs.workshop import Workshop
 from cinefab.review.figures import Ordered
@@ -65,21 +66,21 @@ def ordered_of_shots(
         references=tuple(each.picture for each in pictures),
         masks={each.picture: each.mask for each in pictures if each.mask is not None},
         laid_over=tuple(laid_over),
-        words=_has_words(shop, plan, shots),
+        words=_has_words(shop, order, shots),
         graded=graded or order.brief.brand.lut is not None,
         filmed=any(shot.shows_clip for shot in shots),
         quality=plan.quality,
     )
 
 
-def _has_words(shop: Workshop, plan: Plan, shots: Sequence[PlannedShot]) -> bool:
-    """Say whether the film's model writes a caption into all of these shots."""
-    cards = [shop.models[name].card for name in shop.models]
-    writes = any(
-        each.ref == plan.versions.model and _CAPTIONS in each.capabilities for each in cards
+def _has_words(shop: Workshop, order: Order, shots: Sequence[PlannedShot]) -> bool:
+    """Say whether their models write a caption into all of these shots."""
+    return all(
+        not shot.shows_clip
+        and _caption(shot.input)
+        and _CAPTIONS in model_of(shop, order, shot).card.capabilities
+        for shot in shots
     )
-    captions = [shot.input for shot in shots if not shot.shows_clip]
-    return writes and len(captions) == len(shots) and all(_caption(each) for each in captions)
 
 
 def _caption(given: Json) -> Json:

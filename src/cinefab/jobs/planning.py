@@ -18,7 +18,6 @@ from cinefab.core.sound import SpokenLine
 from cinefab.core.stage import Content, Lineage
 from cinefab.generate.captions import plan_cues
 from cinefab.generate.plan import (
-    Instead,
     make_plan,
     placed_lines,
     plan_document,
@@ -28,11 +27,19 @@ from cinefab.generate.plan import (
 from cinefab.generate.sounding import line_from_document
 from cinefab.generate.timeline import write_timeline
 from cinefab.jobs.clips import check_compared
-from cinefab.jobs.door import BLOB, clips_card, find_model, price_ahead, versions_of
+from cinefab.jobs.door import (
+    BLOB,
+    clips_card,
+    find_model,
+    instead_by,
+    price_ahead,
+    trial_of,
+    versions_of,
+)
 from cinefab.jobs.effects import chain_of, files_as_assets
 from cinefab.jobs.ingesting import kept_from_json, prepared
 from cinefab.jobs.stages import Order, StageOutput, run_stage
-from cinefab.jobs.workshop import Model, Workshop
+from cinefab.jobs.workshop import Workshop
 from cinefab.record.commit import NewAsset
 
 
@@ -100,6 +107,7 @@ def plan_now(
     if (compare := order.brief.review.compare) is not None:
         # What was behind a URL could not be looked at before.
         check_compared(compare, next(each.kind for each in ready if each.name == compare.reference))
+    cues = _cues(order.brief, lines)
     return make_plan(
         order.brief,
         references=ready,
@@ -108,21 +116,16 @@ def plan_now(
         tenant=shop.tenant,
         files=brand_files(order),
         nusd_per_s=price_ahead(shop, model),
-        chain_of=_chain(shop, order.brief, lines, draws=model.card.capabilities),
+        chain_of=_chain(shop, order.brief, cues, draws=model.card.capabilities),
         spoken=lines,
         clips=clips_card(shop),
         instead={
-            index: _instead(shop, order.brief, lines, shop.models[name])
-            for index, name in instead.items()
+            **trial_of(shop, order.brief, order.pins, order.job, cues=cues),
+            **{
+                index: instead_by(shop, order.brief, shop.models[name], cues=cues)
+                for index, name in instead.items()
+            },
         },
-    )
-
-
-def _instead(shop: Workshop, brief: Brief, lines: Sequence[SpokenLine], model: Model) -> Instead:
-    return Instead(
-        card=model.card,
-        nusd_per_s=shop.prices.find_ahead(model.device_class),
-        chain_of=_chain(shop, brief, lines, draws=model.card.capabilities),
     )
 
 
@@ -158,16 +161,24 @@ def _plan(
     return StageOutput(assets=assets, facts=facts)
 
 
+def _cues(brief: Brief, lines: Sequence[SpokenLine]) -> list[dict[str, Any]] | None:
+    """Return what captions show as effects are given it, None where no line was spoken."""
+    cues = plan_cues(brief, placed_lines(brief, lines), starts_ms=starts_ms_of(brief))
+    # Where nobody can speak, what would have been said is still shown over its shot.
+    return [
+        {"start_ms": cue.start_ms, "end_ms": cue.end_ms, "lines": list(cue.lines)} for cue in cues
+    ] or None
+
+
 def _chain(
-    shop: Workshop, brief: Brief, lines: Sequence[SpokenLine], *, draws: Collection[str]
+    shop: Workshop,
+    brief: Brief,
+    cues: Sequence[Mapping[str, Any]] | None,
+    *,
+    draws: Collection[str],
 ) -> ChainOf:
     burn = brief.captions is not None and brief.captions.burn
-    cues = plan_cues(brief, placed_lines(brief, lines), starts_ms=starts_ms_of(brief))
-    shown = [
-        {"start_ms": cue.start_ms, "end_ms": cue.end_ms, "lines": list(cue.lines)} for cue in cues
-    ]
-    # Where nobody can speak, what would have been said is still shown over its shot.
-    return chain_of(shop, brief, draws=draws, cues=shown or None, burn=burn)
+    return chain_of(shop, brief, draws=draws, cues=cues, burn=burn)
 
 
 def _asset(

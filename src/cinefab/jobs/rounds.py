@@ -15,6 +15,7 @@ from cinefab.core.brief import Brief
 from cinefab.core.ids import JobId, TenantId
 from cinefab.ingest.brief import brief_from_document
 from cinefab.jobs.owners import no_such_job
+from cinefab.jobs.pins import pinned, pins_from_text
 from cinefab.jobs.stages import Order
 from cinefab.jobs.tables import brief as brief_table
 from cinefab.jobs.tables import job as job_table
@@ -58,7 +59,7 @@ def load_order(shop: Workshop, job: JobId, round_number: int | None = None) -> O
     """
     with shop.recorder.db.read() as connection:
         row = connection.execute(
-            sa.select(job_table.c.out, job_table.c.round).where(
+            sa.select(job_table.c.out, job_table.c.round, job_table.c.models).where(
                 job_table.c.tenant_id == shop.tenant, job_table.c.public_id == job
             )
         ).first()
@@ -66,7 +67,15 @@ def load_order(shop: Workshop, job: JobId, round_number: int | None = None) -> O
             raise no_such_job(job)
         at = row.round if round_number is None else round_number
         brief, revision = brief_as_of(connection, tenant=shop.tenant, job=job, round_number=at)
-    return Order(job=job, brief=brief, out=Path(row.out), round=at, revision=revision)
+    brief, pins = pinned(brief, pins_from_text(row.models))
+    return Order(job=job, brief=brief, out=Path(row.out), round=at, revision=revision, pins=pins)
+
+
+def load_asked(shop: Workshop, job: JobId) -> Brief:
+    """Return the brief of a job as it stands, as it was asked for: pinned to nothing."""
+    with shop.recorder.db.read() as connection:
+        at = current_round(connection, tenant=shop.tenant, job=job)
+        return brief_as_of(connection, tenant=shop.tenant, job=job, round_number=at)[0]
 
 
 def brief_as_of(

@@ -14,11 +14,20 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from cinefab.core.brief import Brief
 from cinefab.core.errors import BudgetTooSmall, NothingToDecide
-from cinefab.core.ids import PrincipalId
+from cinefab.core.ids import JobId, PrincipalId
 from cinefab.economics.reservations import reservations_of
 from cinefab.jobs.door import estimate_changes, record_brief, revise_brief
 from cinefab.jobs.gating import decide
+from cinefab.jobs.pins import (
+    Chosen,
+    Pins,
+    choose_models,
+    pins_from_text,
+    pins_text,
+    record_first_sight,
+)
 from cinefab.jobs.rounds import brief_as_of, load_order
 from cinefab.jobs.stages import stage_ref
 from cinefab.jobs.tables import job as job_table
@@ -57,10 +66,14 @@ def send_back(
             if each.is_open
         )
     reseed = {index: _other_seed(item, index) for index in shots}
+    begun = _pins_of(shop, item)
     revised, written = revise_brief(
-        shop, kept, text=text, folder=folder, changes=changes, reseed=reseed
+        shop, kept, text=text, folder=folder, changes=changes, reseed=reseed, pins=begun
     )
-    price = estimate_changes(shop, kept, revised, is_film_made=_is_film_made(shop, item))
+    pins, chosen = _pins(shop, begun, revised)
+    price = estimate_changes(
+        shop, kept, revised, is_film_made=_is_film_made(shop, item), pins=pins, job=item.job
+    )
     if revised.budget_uusd is not None and price is not None and price > left:
         raise BudgetTooSmall(
             attempted=f"send {item.job} back",
@@ -69,6 +82,9 @@ def send_back(
         )
     with shop.recorder.db.write() as connection:
         row = record_brief(connection, shop, revised)
+        if chosen:
+            record_first_sight(connection, chosen, now_us=shop.recorder.clock.now_us())
+            _record_pins(connection, shop, item.job, pins)
     said = (*changes, *(f"shots[{index}].seed={seed}" for index, seed in reseed.items()))
     return decide(
         shop,
@@ -86,6 +102,36 @@ def _is_film_made(shop: Workshop, item: Item) -> bool:
     """Say whether the question was about the film itself, and not about its preview."""
     order = load_order(shop, item.job, item.round)
     return find_stage(shop.recorder.db, stage_ref(shop, order, "plan")) is not None
+
+
+def _pins_of(shop: Workshop, item: Item) -> tuple[Pins, ...]:
+    with shop.recorder.db.read() as connection:
+        text = connection.execute(
+            sa.select(job_table.c.models).where(
+                job_table.c.tenant_id == shop.tenant, job_table.c.public_id == item.job
+            )
+        ).scalar_one()
+    return pins_from_text(text)
+
+
+def _pins(
+    shop: Workshop, begun: tuple[Pins, ...], revised: Brief
+) -> tuple[tuple[Pins, ...], tuple[Chosen, ...]]:
+    """Return a job's pins, with those that are chosen now for what its brief did not ask for."""
+    if not begun:
+        return begun, ()
+    chosen = choose_models(shop, revised, but={each.asked for each in begun})
+    return (*begun, *(each.pins for each in chosen)), chosen
+
+
+def _record_pins(
+    connection: sa.Connection, shop: Workshop, job: JobId, pins: tuple[Pins, ...]
+) -> None:
+    connection.execute(
+        job_table.update()
+        .where(job_table.c.tenant_id == shop.tenant, job_table.c.public_id == job)
+        .values(models=pins_text(pins))
+    )
 
 
 def _written(connection: sa.Connection, shop: Workshop, item: Item) -> tuple[Path, str | None]:

@@ -25,6 +25,7 @@ from cinefab.core.units import NO_TIME, DeviceUs
 from cinefab.economics.leases import open_lease
 from cinefab.economics.ledger import Overrun, absorb_lost_lease
 from cinefab.engine.wire import Fault
+from cinefab.jobs.pins import Pins
 from cinefab.jobs.status import ENDED
 from cinefab.jobs.tables import job as job_table
 from cinefab.jobs.workshop import Progress, Workshop
@@ -58,7 +59,8 @@ class Order:
 
     `round` counts how often a person let it go on, `revision` how often with another brief: the
     stages of a revision are its own. Of a preview film, `film` is the brief of the film that it is
-    the preview of; its stages are its own, too.
+    the preview of; its stages are its own, too. Its briefs name the very versions of models that
+    the job was pinned to; `pins` are what else it began with, None for jobs of before.
     """
 
     job: JobId
@@ -67,6 +69,7 @@ class Order:
     round: int = 0
     revision: int = 0
     film: Brief | None = None
+    pins: Pins | None = None
 
     def named(self, name: str) -> str:
         """Return what a stage of this name is called: of a preview film, `preview:` before it."""

@@ -44,7 +44,8 @@ _LIMIT_S: Final = 120.0
 
 def preview_order(order: Order) -> Order:
     """Return the order of the preview of a film that wants one."""
-    return replace(order, brief=preview_brief(order.brief), film=order.brief)
+    # A version that is tried is tried on films.
+    return replace(order, brief=preview_brief(order.brief), film=order.brief, pins=None)
 
 
 def shots_to_start(shop: Workshop, order: Order) -> list[int]:
