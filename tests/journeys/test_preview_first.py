@@ -80,7 +80,7 @@ def test_a_yes_to_the_preview_makes_the_film_of_its_composition_and_both_costs_a
 
     assert waits["status"] == "needs_person"
     assert waits["asked"]["asked_by"] == "preview"
-    assert "on opener, for about $" in waits["asked"]["question"]
+    assert "on opener@1, for about $" in waits["asked"]["question"]
     assert shown["model"].startswith("procedural@")
     assert len(frames(shown["film"])) == 24
     assert shown["answer"] is None

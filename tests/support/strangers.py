@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import textwrap
+from pathlib import Path
 
 from studio_runs import Studio
 
 
 def install(studio: Studio, *, module: str, source: str, points: dict[str, dict[str, str]]) -> None:
-    """Put a package with one module where this studio's processes find it.
+    """Put a package with one module where this studio's processes find it; see `lay_down`."""
+    folder = lay_down(studio.folder / "strangers", module=module, source=source, points=points)
+    studio.environment["PYTHONPATH"] = str(folder)
+
+
+def lay_down(folder: Path, *, module: str, source: str, points: dict[str, dict[str, str]]) -> Path:
+    """Put a package with one module into a folder, which is returned, as a path to import from.
 
     `points` maps an entry-point group's last word to names and what they stand for.
     """
-    folder = studio.folder / "strangers"
     metadata = folder / f"{module}-1.dist-info"
     metadata.mkdir(parents=True, exist_ok=True)
     (folder / f"{module}.py").write_text(textwrap.dedent(source))
@@ -23,4 +29,4 @@ def install(studio: Studio, *, module: str, source: str, points: dict[str, dict[
         for line in (f"[cinefab.{group}]", *(f"{name} = {what}" for name, what in names.items()))
     ]
     (metadata / "entry_points.txt").write_text("\n".join(lines) + "\n")
-    studio.environment["PYTHONPATH"] = str(folder)
+    return folder
