@@ -440,9 +440,11 @@ def test_who_signed_in_is_found_until_the_sign_in_is_closed_or_over(house: House
         assert caller.sign_in == signed.id
         assert csrf == signed.csrf != other.csrf
 
-        close_sign_in(connection, tenant=TenantId("ten_other"), which=signed.id, now_us=60)
+        close_sign_in(
+            connection, tenant=TenantId("ten_other"), which=signed.id, by=OPERATOR, now_us=60
+        )
         find_sign_in(connection, signed.secret, now_us=60)
-        close_sign_in(connection, tenant=house.tenant, which=signed.id, now_us=60)
+        close_sign_in(connection, tenant=house.tenant, which=signed.id, by=OPERATOR, now_us=60)
         with pytest.raises(NotAuthenticated):
             find_sign_in(connection, signed.secret, now_us=60)
         with pytest.raises(NotAuthenticated):

@@ -1,25 +1,24 @@
-"""Who asks, by the key that a request brings; and the service that it asks.
+"""Who asks, by the key or the cookie that a request brings; and the service that it asks.
 
-While a studio has no key at all, whoever is on this machine is its owner: if the service listens on
-loopback only, is asked by a name of loopback, and not by a page from elsewhere in a browser. What
-clients of other services send as their key then, because they must send one, is no key of ours.
+While a studio has neither a key nor an owner, whoever is on this machine is its owner: if the
+service listens on loopback only, is asked by a name of loopback, and not by a page from elsewhere in
+a browser. What clients of other services send as their key then, because they must send one, is no
+key of ours.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Final
-from urllib.parse import urlsplit
+from typing import Annotated
 
 from fastapi import Depends, Request
 
+from cinefab.api.cookies import LOOPBACK, check_changes, host_of, secret_in
 from cinefab.api.pace import count
 from cinefab.app.service import Service
 from cinefab.app.serving.callers import LOCAL_OWNER
 from cinefab.core.errors import NotAuthenticated
 from cinefab.tenancy.caller import Caller
 from cinefab.tenancy.keys import PREFIX
-
-_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def service_of(request: Request) -> Service:
@@ -29,7 +28,10 @@ def service_of(request: Request) -> Service:
 
 
 def caller_of(request: Request) -> Caller:
-    """Return who asks; raise `NotAuthenticated`, and `AskedTooOften` for one request too many."""
+    """Return who asks; raise `NotAuthenticated`, and `AskedTooOften` for one request too many.
+
+    Raises `Forbidden` where a cookie came with what none of our pages sent.
+    """
     caller, secret = _found(request)
     count(request, service_of(request).pacing, caller, secret=secret)
     return caller
@@ -46,12 +48,18 @@ def _found(request: Request) -> tuple[Caller, str | None]:
             request.app.state.loopback and service.callers.is_open()
         ):
             return service.callers.find(secret.strip()), secret.strip()
+    else:
+        cookie = secret_in(request.scope)
+        if cookie is not None:
+            caller, csrf = service.entrance.find(cookie)
+            check_changes(request, csrf=csrf)
+            return caller, cookie
     if not request.app.state.loopback:
         raise _refused("no key was sent")
-    if _name_of(f"//{request.headers.get('host', '')}") not in _LOOPBACK:
+    if host_of(request) not in LOOPBACK:
         raise _refused("no key was sent, and the service was asked by a name from elsewhere")
     origin = request.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+    if origin is not None and origin.partition("://")[2] != request.headers.get("host"):
         raise _refused("no key was sent, and a page from elsewhere asks")
     if not service.callers.is_open():
         raise _refused("no key was sent")
@@ -62,16 +70,9 @@ Asking = Annotated[Caller, Depends(caller_of)]
 Serving = Annotated[Service, Depends(service_of)]
 
 
-def _name_of(url: str) -> str | None:
-    try:
-        return urlsplit(url).hostname
-    except ValueError:
-        return None
-
-
 def _refused(found: str) -> NotAuthenticated:
     return NotAuthenticated(
         attempted="find out who asks",
         found=found,
-        remedy="Send `Authorization: Bearer cfk_…` with a key that is in force.",
+        remedy="Send `Authorization: Bearer cfk_…` with a key that is in force, or sign in.",
     )

@@ -13,6 +13,7 @@ from typing import Final
 from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from cinefab.api.cookies import secret_in
 from cinefab.api.problems import problem_response
 from cinefab.app.serving.pacing import Pacing
 from cinefab.tenancy.caller import Caller
@@ -66,7 +67,7 @@ def _secret_in(scope: Scope) -> str | None:
     for name, value in scope["headers"]:
         if name == b"authorization" and value[:7].lower() == b"bearer ":
             return str(value[7:].decode("latin-1").strip())
-    return None
+    return secret_in(scope)
 
 
 def _headers(told: Sequence[Allowance]) -> list[tuple[bytes, bytes]]:

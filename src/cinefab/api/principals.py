@@ -13,6 +13,7 @@ from cinefab.api.caching import document_response
 from cinefab.api.callers import Asking, Serving
 from cinefab.api.jobs import once_of
 from cinefab.api.paging import After, Limit, page_of
+from cinefab.core.canonical import sha256_of
 from cinefab.core.clock import iso_utc
 from cinefab.tenancy.caller import Kind
 from cinefab.tenancy.principals import Principal
@@ -42,6 +43,16 @@ class PrincipalDocument(BaseModel):
     name: str
     roles: list[Role]
     created: str
+
+
+class InvitationDocument(BaseModel):
+    """A link for a person, shown once."""
+
+    id: str
+    object: str = "invitation"
+    principal: str
+    expires: str
+    url: str | None
 
 
 class PrincipalPage(BaseModel):
@@ -143,6 +154,43 @@ def take_role(
 ) -> Response:
     """Take a role; the last owner of a tenant stays one."""
     return document_response(request, _document(service.people.take(asking, principal, role)))
+
+
+@routes.post(
+    "/{principal}/invitations",
+    status_code=201,
+    summary="Invite a person",
+    responses={
+        201: {"model": InvitationDocument},
+        200: {"model": InvitationDocument, "description": "It was there; it is not shown again."},
+    },
+    response_class=Response,
+)
+def invite(
+    request: Request,
+    asking: Asking,
+    service: Serving,
+    principal: PrincipalName,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Make a link that signs the person in, once; those that they had not used end."""
+    asked = sha256_of(f"invite {principal}".encode())
+    made = service.entrance.invite(
+        asking, principal, once=once_of(service, checked_key(idempotency_key), asked)
+    )
+    document = {
+        "id": made.id,
+        "object": "invitation",
+        "principal": made.principal,
+        "expires": iso_utc(made.expires_us),
+        "url": None if made.secret is None else f"/sign-in?link={made.secret}",
+    }
+    return document_response(
+        request,
+        document,
+        status=200 if made.before else 201,
+        headers={"cache-control": "no-store"},
+    )
 
 
 def _document(principal: Principal) -> dict[str, Any]:

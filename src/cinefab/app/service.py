@@ -21,6 +21,7 @@ from cinefab.app.models import Broken, Models, kept_in, look_at
 from cinefab.app.serving.audit import Audit
 from cinefab.app.serving.callers import Callers
 from cinefab.app.serving.desk import Desk
+from cinefab.app.serving.entrance import Entrance
 from cinefab.app.serving.keys import Keys
 from cinefab.app.serving.locations import check_locations, locations_in
 from cinefab.app.serving.meters import Meters
@@ -101,6 +102,7 @@ class Service:
             desk = Desk(db=self.db, clock=self.clock, ids=self.ids, policy=self.policy)
             self.keys = Keys(desk)
             self.people = People(desk)
+            self.entrance = Entrance(desk)
             self.tenants = Tenants(desk, usual=self.studio.shop.usual_quota)
             self.audit = Audit(desk)
             self.meters = Meters(desk, self.events)

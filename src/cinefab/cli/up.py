@@ -32,11 +32,13 @@ def up(*, host: str, port: int, db: str | None, blobs: str | None, out: Path | N
     listening = listen(host, port)
     service = Service(settings)
     try:
-        if not is_loopback(listening) and service.callers.is_open():
-            click.echo(
-                f"cinefab: the owner's key, shown this once: {service.callers.create_owner_key()}"
-            )
         url = url_of(listening)
+        link = service.entrance.owner_link()
+        if not is_loopback(listening) and service.callers.is_open():
+            key = service.callers.create_owner_key()
+            click.echo(f"cinefab: the owner's key, shown this once: {key}")
+        if link is not None:
+            click.echo(f"cinefab: become its owner, once, within a day: {url}/sign-in?link={link}")
         serve(
             service,
             listening,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 import secrets
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -17,7 +17,7 @@ from cinefab.core.canonical import Json
 from cinefab.core.errors import Forbidden, NotAuthenticated
 from cinefab.core.ids import IdSource, PrincipalId, SignInId, TenantId
 from cinefab.tenancy.caller import Caller, Kind
-from cinefab.tenancy.principals import load_principal, tell
+from cinefab.tenancy.principals import load_principal, not_here, tell
 from cinefab.tenancy.roles import Role
 from cinefab.tenancy.secret import id_in, is_secret, new_secret
 from cinefab.tenancy.tables import principal, role_binding, sign_in
@@ -35,6 +35,16 @@ class SignIn:
     id: SignInId
     secret: str = field(repr=False)
     csrf: str = field(repr=False)
+    expires_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenSignIn:
+    """A browser that somebody is signed in with, as far as anybody may see it."""
+
+    id: SignInId
+    principal: PrincipalId
+    opened_us: int
     expires_us: int
 
 
@@ -104,8 +114,35 @@ def check_csrf(given: str | None, *, csrf: str) -> None:
         )
 
 
+def sign_ins_of(
+    connection: sa.Connection, *, tenant: TenantId, principal: PrincipalId, now_us: int
+) -> tuple[OpenSignIn, ...]:
+    """Return the browsers that somebody is signed in with, newest first."""
+    rows = connection.execute(
+        sa.select(sign_in)
+        .where(
+            sign_in.c.tenant_id == tenant,
+            sign_in.c.principal_id == principal,
+            sign_in.c.closed_us.is_(None),
+            sign_in.c.expires_us > now_us,
+        )
+        .order_by(sign_in.c.opened_us.desc(), sign_in.c.id.desc())
+    )
+    return tuple(_open(row) for row in rows)
+
+
+def load_sign_in(connection: sa.Connection, *, tenant: TenantId, which: SignInId) -> OpenSignIn:
+    """Return a sign-in, one that is over too; raise `Unavailable` if the tenant has none such."""
+    row = connection.execute(
+        sa.select(sign_in).where(sign_in.c.tenant_id == tenant, sign_in.c.id == which)
+    ).first()
+    if row is None:
+        raise not_here("sign-in", which)
+    return _open(row)
+
+
 def close_sign_in(
-    connection: sa.Connection, *, tenant: TenantId, which: SignInId, now_us: int
+    connection: sa.Connection, *, tenant: TenantId, which: SignInId, by: PrincipalId, now_us: int
 ) -> None:
     """End a sign-in; twice is as once, and of another tenant's nothing is changed."""
     closed = connection.execute(
@@ -114,7 +151,7 @@ def close_sign_in(
         .values(closed_us=now_us)
     )
     if closed.rowcount:
-        tell(connection, "sign_in.closed", which, {}, tenant=tenant, now_us=now_us)
+        tell(connection, "sign_in.closed", which, {"by": by}, tenant=tenant, now_us=now_us)
 
 
 def close_sign_ins_of(
@@ -139,6 +176,15 @@ def close_sign_ins_of(
     said: Json = {"by": by, "closed": closed.rowcount}
     tell(connection, "sign_ins.closed", principal, said, tenant=tenant, now_us=now_us)
     return closed.rowcount
+
+
+def _open(row: Any) -> OpenSignIn:
+    return OpenSignIn(
+        id=SignInId(row.id),
+        principal=PrincipalId(row.principal_id),
+        opened_us=row.opened_us,
+        expires_us=row.expires_us,
+    )
 
 
 def _signed_out(found: str) -> NotAuthenticated:

@@ -13,6 +13,7 @@ from cinefab.store.database import Database
 from cinefab.tenancy.caller import Caller, Kind
 from cinefab.tenancy.keys import authenticate, create_key, is_worth_noting, note_use
 from cinefab.tenancy.local import LOCAL_PRINCIPAL, LOCAL_TENANT
+from cinefab.tenancy.owner_links import needs_owner
 from cinefab.tenancy.principals import create_principal
 from cinefab.tenancy.roles import Role
 from cinefab.tenancy.tables import api_key
@@ -35,9 +36,11 @@ class Callers:
     ids: IdSource
 
     def is_open(self) -> bool:
-        """Say whether nobody has a key yet, so that whoever is on this machine is its owner."""
+        """Say whether there is neither a key nor an owner, so that whoever is here is the owner."""
         with self.db.read() as connection:
-            return connection.execute(sa.select(api_key.c.id).limit(1)).first() is None
+            if connection.execute(sa.select(api_key.c.id).limit(1)).first() is not None:
+                return False
+            return needs_owner(connection, tenant=LOCAL_TENANT)
 
     def find(self, secret: str) -> Caller:
         """Return who has this key; raise `NotAuthenticated`."""
