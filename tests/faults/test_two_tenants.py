@@ -103,7 +103,7 @@ def test_what_waited_in_vain_is_ended_for_every_tenant_and_told_to_its_own(
             for shop, job in zip(shops, jobs, strict=True):
                 record_item(connection, _overdue(job), tenant=shop.tenant)
 
-        Caretaker(studio.shop, start=lambda _workflow: None)._end_overdue()
+        Caretaker(studio.shop)._end_overdue()
 
         assert _statuses(studio.shop.recorder.db, jobs) == {"refused"}
         with studio.shop.recorder.db.read() as connection:

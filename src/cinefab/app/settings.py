@@ -246,6 +246,13 @@ class Settings(BaseModel):
         "", description="What a gigabyte kept for 30 days costs; empty: unpriced."
     )
 
+    jobs_at_once: int = Field(
+        16,
+        ge=0,
+        le=1024,
+        description="Jobs that one process makes at a time; 0: none, it leaves them to others.",
+    )
+
     quota_jobs_in_flight: int = Field(
         0, ge=0, description="Jobs that a tenant may have waiting or running; 0: any number."
     )

@@ -44,6 +44,7 @@ from cinefab.jobs.delivering import write_report
 from cinefab.jobs.door import Estimate, Opened, open_job
 from cinefab.jobs.film import WORKFLOW, register_film
 from cinefab.jobs.gating import decide, expire_overdue, find_waiting, waiting_items
+from cinefab.jobs.intake import Intake
 from cinefab.jobs.owners import workshop_of
 from cinefab.jobs.report import build_report
 from cinefab.jobs.rounds import current_workflow, load_order
@@ -207,10 +208,8 @@ class Studio:
         return item, made
 
     def begin(self, job: JobId) -> None:
-        """Give a job of any tenant to the engine, unless it has it; call it after `launch`."""
-        workflow = current_workflow(workshop_of(self.shop, job), job)
-        if self.shop.durable.status(workflow) is Status.UNKNOWN:
-            self._start(workflow)
+        """Have a job of any tenant made here if there is room, else by whoever has; after `launch`."""
+        self._intake.offer(current_workflow(workshop_of(self.shop, job), job))
 
     def on_lost(self, call: Callable[[], None]) -> None:
         """Have `call` told, from another thread, if this process is taken for dead."""
@@ -244,7 +243,9 @@ class Studio:
         self._launched = True
         shop = self.shop
         register_film(shop)
-        caretaker = Caretaker(shop, start=self._start)
+        at_once = self.settings.jobs_at_once
+        caretaker = Caretaker(shop, adopts=at_once > 0)
+        self._intake = Intake(shop, start=self._start, at_once=at_once)
         self._heartbeat = Heartbeat(
             shop.recorder.db,
             shop.worker,
@@ -252,6 +253,7 @@ class Studio:
             on_dead=caretaker.take_over,
             on_lost=self._notice_lost,
             on_sweep=caretaker.sweep,
+            on_beat=self._intake.look,
         )
         # Closed in the other order: nobody looks for work any more, then the work stops, and only
         # then is the row ended, so that nothing is taken up after others were told to take over.

@@ -207,6 +207,14 @@ class Durable:
         """Return the workers, living or dead, that have unfinished workflows of our version."""
         return self._call(asyncio.to_thread(self._executors))
 
+    def known(self, workflow_ids: Sequence[str]) -> set[str]:
+        """Return those of these ids that some worker was given, whatever became of them."""
+        return self._call(asyncio.to_thread(self._known, list(workflow_ids)))
+
+    def running_here(self) -> int:
+        """Return how many unfinished workflows this worker has, those it adopted too."""
+        return self._call(asyncio.to_thread(self._running_here))
+
     def close(self) -> None:
         """Stop the workflows that run here, leaving them for another worker to adopt."""
         if self._loop is not None:
@@ -222,6 +230,22 @@ class Durable:
                 .distinct()
             ).scalars()
             return {WorkerId(str(executor)) for executor in found}
+
+    def _known(self, workflow_ids: list[str]) -> set[str]:
+        system = dbos._dbos._get_dbos_instance()._sys_db  # noqa: SLF001 - pinned, tested
+        row = system.tables.workflow_status.c
+        query = sa.select(row.workflow_uuid).where(row.workflow_uuid.in_(workflow_ids))
+        with system.engine.connect() as connection:
+            return {str(found) for found in connection.execute(query).scalars()}
+
+    def _running_here(self) -> int:
+        system = dbos._dbos._get_dbos_instance()._sys_db  # noqa: SLF001 - pinned, tested
+        row = system.tables.workflow_status.c
+        query = sa.select(sa.func.count()).where(
+            row.status == "PENDING", row.executor_id == self._worker
+        )
+        with system.engine.connect() as connection:
+            return int(connection.execute(query).scalar_one())
 
     async def _launch(self, loop: asyncio.AbstractEventLoop) -> None:
         quieten()

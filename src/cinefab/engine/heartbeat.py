@@ -80,7 +80,8 @@ class Heartbeat:
     may be called again for the same worker, here or elsewhere, until it returned once without an
     error. `on_lost` is called when this worker itself was taken for dead: it must stop working.
     `on_sweep` is called in the same thread at the first beat, after each takeover, and every
-    `sweep_s`: for work that was lost although every row is settled. Nothing that goes wrong here ends the process.
+    `sweep_s`: for work that was lost although every row is settled. `on_beat` is called at every
+    beat. Nothing that goes wrong here ends the process.
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class Heartbeat:
         on_dead: Callable[[WorkerId], None],
         on_lost: Callable[[], None] = lambda: None,
         on_sweep: Callable[[], None] = lambda: None,
+        on_beat: Callable[[], None] = lambda: None,
         host: str | None = None,
         beat_s: float = BEAT_S,
         silence_s: float = SILENCE_S,
@@ -105,6 +107,7 @@ class Heartbeat:
         self._on_dead = on_dead
         self._on_lost = on_lost
         self._on_sweep = on_sweep
+        self._on_beat = on_beat
         self._host = host or this_host()
         self._beat_s = beat_s
         self._silence_us = round(silence_s * 1_000_000)
@@ -146,6 +149,7 @@ class Heartbeat:
         if claimed or self._swept_us is None or now_us - self._swept_us >= self._sweep_us:
             self._swept_us = now_us
             self._on_sweep()
+        self._on_beat()
 
     def stop(self) -> None:
         """Stop beating and looking, but say nothing of it yet; twice is as once."""

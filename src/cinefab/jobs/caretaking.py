@@ -1,16 +1,15 @@
 """What living workers do for dead ones: take their jobs over, and find what nobody has any more.
 
 A dead worker's row is found by the heartbeat, once. Work can be lost beside it: a worker that was
-taken for dead, and settled, takes something up before it notices; a program dies between writing
-a job, or a person's answer, and starting it. So workers also look, now and then, for jobs that no
-living worker has, and for those that waited for a person in vain: of every tenant.
+taken for dead, and settled, takes something up before it notices. So workers also look, now and
+then, for jobs that no living worker has, and for those that waited for a person in vain: of every
+tenant. What was written and never begun is found by `intake`.
 """
 
 from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable
 from typing import Final
 
 import sqlalchemy as sa
@@ -40,30 +39,26 @@ _RESULT_LIMIT_S: Final = 5.0
 class Caretaker:
     """One worker's care for the work of others; used by one thread, the heartbeat's.
 
-    `start` gives a workflow to the durable engine of this process.
+    With `adopts` false it leaves the work itself to others, and only keeps the books.
     """
 
-    def __init__(self, shop: Workshop, *, start: Callable[[str], None]) -> None:
+    def __init__(self, shop: Workshop, *, adopts: bool = True) -> None:
         self._shop = shop
-        self._start = start
+        self._adopts = adopts
         self._host = this_host()
         self._unknown: set[WorkerId] = set()
-        self._waiting: set[str] = set()
         self._broken: set[str] = set()
 
     def take_over(self, dead: WorkerId) -> None:
         """Close a dead worker's leases and have its jobs finished; twice is as once."""
         absorb_leases_of(self._shop, dead)
-        self._shop.durable.adopt([dead])
+        if self._adopts:
+            self._shop.durable.adopt([dead])
 
     def sweep(self) -> None:
-        """Take over what no living worker has; call it every few seconds.
-
-        What is only about to be somebody's, such as a job just written, is left until it was
-        found by two sweeps in a row.
-        """
-        self._adopt_strays()
-        self._start_orphans()
+        """Take over what no living worker has; call it every few seconds."""
+        if self._adopts:
+            self._adopt_strays()
         self._end_broken()
         self._end_overdue()
         self._clear_scratch()
@@ -85,12 +80,6 @@ class Caretaker:
             self.take_over(stray)
         # A worker that starts works before it has a row.
         self._unknown = unknown
-
-    def _start_orphans(self) -> None:
-        orphans = self._workflows(JobStatus.WAITING, Status.UNKNOWN)
-        for workflow in sorted(orphans & self._waiting):
-            self._start(workflow)
-        self._waiting = orphans
 
     def _end_broken(self) -> None:
         """End the rows of jobs whose workflow is over and could not end them itself."""
