@@ -10,8 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from strangers import install
 from studio_runs import Studio
+
+from cinefab.schedule.tables import breaker
+from cinefab.store.database import Database
+from cinefab.store.schema import outbox
 
 SUPPORT = Path(__file__).parents[1] / "support"
 BROKEN = (SUPPORT / "broken.py").read_text()
@@ -168,3 +173,72 @@ def test_memory_that_runs_out_a_hang_a_crash_and_a_misfit_fail_their_own_films_a
 @pytest.mark.long
 def test_the_same_failures_on_either_database(database_url: str, tmp_path: Path) -> None:
     failures_beside_good_films(Studio(tmp_path, database_url))
+
+
+@pytest.mark.long
+def test_a_model_that_fails_for_several_films_rests_for_every_worker_until_one_run_comes_out_well(
+    database_url: str, tmp_path: Path
+) -> None:
+    studio = Studio(tmp_path, database_url)
+    models = {"away": {"how": "away", "times": 2}}
+    with_models(studio, models, attempts=1, open_after=2, rest_s=3600, when_open="fail")
+
+    # Each command is a worker of its own: what they agree on is in the database.
+    first = studio.make(a_brief(studio, "away", 1), expect=1)
+    after_one = json.loads(studio.run("models", "ls", "--json").stdout)
+    second = studio.make(a_brief(studio, "away", 2), expect=1)
+    after_two = json.loads(studio.run("models", "ls", "--json").stdout)
+    third = studio.make(a_brief(studio, "away", 3), expect=1)
+    db = Database(database_url)
+    with db.write() as connection:
+        connection.execute(breaker.update().values(until_us=1))  # the hour is over
+    fourth = studio.make(a_brief(studio, "away", 4))
+    at_last = json.loads(studio.run("models", "ls", "--json").stdout)
+
+    def standing(rows: list[dict[str, Any]]) -> str | None:
+        found = next(row for row in rows if row["model"] == "away@1")
+        return None if "breaker" not in found else str(found["breaker"]["state"])
+
+    assert [report["failure"]["error"] for report in (first, second)] == ["Unavailable"] * 2
+    assert (standing(after_one), standing(after_two), standing(at_last)) == (None, "open", None)
+    assert third["failure"]["error"] == "CircuitOpen"
+    assert "does not answer" in third["failure"]["found"]
+    assert [each["device_us"] for each in third["failures"]] == [None]
+    assert fourth["status"] == "delivered"
+    assert asked(studio) == {"away": 3}
+    with db.read() as connection:
+        told = connection.execute(
+            sa.select(outbox.c.kind).where(outbox.c.subject == "away").order_by(outbox.c.id)
+        ).scalars()
+        assert list(told) == ["model.open", "model.half_open", "model.closed"]
+    db.close()
+    studio.check_books()
+
+
+@pytest.mark.long
+def test_a_film_that_ends_its_workers_is_parked_listed_and_made_once_a_person_lets_it(
+    database_url: str, tmp_path: Path
+) -> None:
+    studio = Studio(tmp_path, database_url)
+    with_models(studio, {"bad": {"how": "worker"}}, park_after_workers=2)
+    brief = a_brief(studio, "bad")
+
+    killed = [studio.run("make", brief, "--json").returncode for _ in range(2)]
+    parked = studio.make(brief, expect=1)
+    listed = json.loads(studio.run("jobs", "ls", "--status", "parked", "--json").stdout)
+    books = studio.check_books()
+    with_models(studio, {"bad": {}})
+    done = studio.run("jobs", "retry", parked["job"], "--json", "--out", studio.folder / "out")
+    made = json.loads(done.stdout)
+
+    assert killed == [-9, -9]
+    assert parked["status"] == "parked"
+    assert [each["stage"] for each in parked["failure"]["killed_by"]] == ["generate:0"] * 2
+    assert [each["follows"] for each in parked["failures"]] == ["again", "parked"]
+    assert [each["job"] for each in listed] == [parked["job"]]
+    assert asked(studio)["bad"] == 3  # it was not begun again to be parked
+    assert books["findings"] == []
+    assert parked["voided_uusd"] == parked["reserved_uusd"] - parked["cost_uusd"]
+    assert made["status"] == "delivered"
+    assert made["job"] != parked["job"]
+    studio.check_books()

@@ -27,7 +27,7 @@ class Broken:
         "additionalProperties": False,
         "required": ["log"],
         "properties": {
-            "how": {"enum": ["memory", "hang", "crash", "killed", "misfit", "away", "stumble"]},
+            "how": {"enum": ["memory", "hang", "crash", "worker", "misfit", "away"]},
             "times": {"type": "integer"},
             "log": {"type": "string"},
             "asks_uusd": {"type": "integer"},
@@ -82,7 +82,7 @@ class Broken:
             )
         asked = sum(line.startswith(f"{self._name} ") for line in log.read_text().splitlines())
         if "how" in self._settings and asked <= self._settings.get("times", 1 << 30):
-            self._fail(request)
+            self._fail()
         rng = np.random.default_rng(request.seed)
         size = request.size
         grain = rng.integers(0, 12, (size.height, size.width), dtype=np.uint8)
@@ -94,7 +94,7 @@ class Broken:
             frame[: size.height] += np.roll(grain, 3 * index, axis=1)
             yield frame
 
-    def _fail(self, request: TakeRequest) -> None:
+    def _fail(self) -> None:
         match self._settings["how"]:
             case "memory":
                 kept = []
@@ -104,12 +104,10 @@ class Broken:
                 ctypes.PyDLL(None).sleep(600)  # in native code, with the interpreter's lock
             case "crash":
                 ctypes.string_at(0)
-            case "killed":
-                os.kill(os.getpid(), signal.SIGKILL)
+            case "worker":
+                os.kill(os.getppid(), signal.SIGKILL)
+                time.sleep(60)
             case "away":
                 raise Unavailable(
                     attempted="ask the engine", found="it does not answer", remedy="Start it."
                 )
-            case "stumble":
-                time.sleep(0)
-                raise ZeroDivisionError(str(request.seed))

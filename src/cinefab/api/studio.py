@@ -12,6 +12,8 @@ from cinefab.api.caching import document_response
 from cinefab.api.callers import Asking, Serving
 from cinefab.api.errors import NoSuchRoute
 from cinefab.api.problems import error_page
+from cinefab.core.clock import iso_utc
+from cinefab.schedule.breakers import Breaker, State
 
 routes: Final = APIRouter()
 
@@ -27,6 +29,7 @@ _STYLE: Final = (
 @routes.get("/v1/models", tags=["models"], summary="List the models")
 def list_models(request: Request, asking: Asking, service: Serving) -> Response:
     """List the models that can be used, as OpenAI's clients read it, with what each can do."""
+    resting = service.resting()
     data = [
         {
             "id": card.name,
@@ -36,10 +39,18 @@ def list_models(request: Request, asking: Asking, service: Serving) -> Response:
             "version": card.version,
             "task": card.task,
             "capabilities": sorted(card.capabilities),
+            "breaker": _standing(resting.get(card.name)),
         }
         for card in service.list_models(asking)
     ]
     return document_response(request, {"object": "list", "data": data})
+
+
+def _standing(breaker: Breaker | None) -> dict[str, Any]:
+    # Not why it rests: that was somebody's job, and may be another tenant's.
+    if breaker is None:
+        return {"state": State.CLOSED}
+    return {"state": breaker.state, "until": iso_utc(breaker.until_us)}
 
 
 @routes.get("/v1/ledger", tags=["ledger"], summary="Show the books")

@@ -62,6 +62,7 @@ from cinefab.record.books import check_books
 from cinefab.record.trace import find_by_digest, trace
 from cinefab.review.gate import Choice
 from cinefab.review.items import Decision, Item, decisions_of
+from cinefab.schedule.breakers import Breaker, troubled
 from cinefab.store.database import Database
 from cinefab.store.facts import ToldEvent, events_of
 from cinefab.store.migrate import HEAD
@@ -142,8 +143,17 @@ class Service:
             found["database"] = "ok"
         except CinefabError as error:
             found["database"] = type(error).__name__
+            return found | {"models": "unknown", "schema": HEAD}
+        # One that rests is no reason to send nobody here: others work, and it may be named instead.
+        count = len(self.resting())
+        found["models"] = "ok" if count == 0 else f"{count} of them resting"
         found["schema"] = HEAD
         return found
+
+    def resting(self) -> Mapping[str, Breaker]:
+        """Return the models that failed for several jobs and are given nothing, or tried, by name."""
+        with self.db.read() as connection:
+            return troubled(connection)
 
     # Jobs
 

@@ -24,6 +24,7 @@ from cinefab.core.clock import Clock, SystemClock
 from cinefab.core.errors import (
     Cancelled,
     CinefabError,
+    NothingToDecide,
     StorageUnavailable,
     Unavailable,
     WorkerLost,
@@ -45,6 +46,7 @@ from cinefab.jobs.door import Estimate, Opened, open_job
 from cinefab.jobs.film import WORKFLOW, register_film
 from cinefab.jobs.gating import decide, expire_overdue, find_waiting, waiting_items
 from cinefab.jobs.intake import Intake
+from cinefab.jobs.listing import load_listed
 from cinefab.jobs.owners import workshop_of
 from cinefab.jobs.report import build_report
 from cinefab.jobs.rounds import current_workflow, load_order
@@ -159,6 +161,27 @@ class Studio:
             if opened.resumed and is_made_elsewhere(self.shop, opened.job):
                 raise _stopped_following(opened.job) from None
             return self._cancel(opened.job)
+
+    def retry(self, job: JobId, *, stop: threading.Event) -> Mapping[str, Any]:
+        """Order what a job asked for again, and make it; return the new job's report.
+
+        Raises `NothingToDecide` while the job has not ended, and otherwise as `make`.
+        """
+        with self.shop.recorder.db.read() as connection:
+            listed = load_listed(connection, tenant=self.shop.tenant, job=job)
+        if not listed.is_over:
+            raise NothingToDecide(
+                attempted=f"order {job} again",
+                found=f"it is {listed.status}",
+                remedy="Wait until it has ended, or cancel it.",
+            )
+        # Its files are blobs by now, so it is relative to nothing.
+        return self.make(
+            load_order(self.shop, job).brief,
+            base=self.settings.home,
+            requested_us=self.shop.recorder.clock.now_us(),
+            stop=stop,
+        )
 
     def report(self, job: JobId) -> Mapping[str, Any]:
         """Write the report of a job, as it stands now, to where its film was ordered; return it.

@@ -21,6 +21,7 @@ _COMMANDS: Final[Mapping[str, str]] = {
     "review": "cinefab.cli.review:review",
     "trace": "cinefab.cli.trace:trace",
     "report": "cinefab.cli.report:report",
+    "jobs": "cinefab.cli.jobs:jobs",
     "models": "cinefab.cli.models:models",
     "ledger": "cinefab.cli.ledger:ledger",
     "budget": "cinefab.cli.budget:budget",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cinefab.app.models import Models
     from cinefab.app.records import Records
     from cinefab.jobs.workshop import Model
+    from cinefab.schedule.breakers import Breaker
 
 _DB = click.option("--db", help="Database URL.")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
@@ -40,15 +41,19 @@ def models() -> None:
 def ls(*, backends: bool, db: str | None, as_json: bool) -> None:
     """List the models of this studio and their versions, what each can do, and where it stands.
 
-    What cannot be used is listed with what is wrong with it.
+    What cannot be used is listed with what is wrong with it, and what failed for several jobs with
+    until when it rests.
     """
     from cinefab.app.registry import list_models  # noqa: PLC0415 - `--help` needs none
+    from cinefab.schedule.breakers import troubled  # noqa: PLC0415 - as above
 
     if backends:
         _list_backends(as_json=as_json)
         return
     with _opened(db) as (records, known):
-        rows = list(list_models(known, records.db))
+        with records.db.read() as connection:
+            resting = troubled(connection)
+        rows = [_standing(row, resting) for row in list_models(known, records.db)]
     if as_json:
         print_json(rows)
         return
@@ -60,6 +65,9 @@ def ls(*, backends: bool, db: str | None, as_json: bool) -> None:
         click.echo(f"{row['model']:<32} {_state(row):<12} {row['task']:<16} {capabilities}")
         if "takes" in row:
             click.echo(f"  {row['takes']}")
+        if "breaker" in row:
+            breaker = row["breaker"]
+            click.echo(f"  {breaker['state']} until {breaker['until']}: {breaker['why']}")
 
 
 @models.command()
@@ -302,6 +310,17 @@ def _settings(text: str) -> dict[str, Any]:
     if not isinstance(read, dict):
         raise click.UsageError("--settings is an object: '{\"steps\": 4}'.")
     return read
+
+
+def _standing(row: dict[str, Any], resting: Mapping[str, Breaker]) -> dict[str, Any]:
+    """Return a model's row with how its breaker stands, unless it simply works."""
+    from cinefab.core.clock import iso_utc  # noqa: PLC0415 - `--help` needs none
+
+    breaker = resting.get(row["model"].partition("@")[0])
+    if breaker is None:
+        return row
+    said = {"state": breaker.state, "until": iso_utc(breaker.until_us), "why": breaker.why}
+    return row | {"breaker": said}
 
 
 def _list_backends(*, as_json: bool) -> None:

@@ -19,7 +19,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from cinefab.core.canonical import Json
-from cinefab.core.ids import JobId, TenantId
+from cinefab.core.ids import TenantId
 from cinefab.schedule.containment import Containment
 from cinefab.schedule.tables import breaker as breaker_table
 from cinefab.store.facts import AuditLeaf, OutboxEvent, record_event, record_leaf
@@ -156,7 +156,6 @@ def store_breaker(
         "state": after.state,
         "until_us": after.until_us or None,
         "why": after.why,
-        "jobs": [JobId(job) for job, _ in after.failed],
     }
     leaf = AuditLeaf(kind=kind, subject=after.model, body=said)
     event = OutboxEvent(kind=kind, subject=after.model, body=said)
