@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from strangers import lay_down
 
 from cinefab.app.models import ModelTable
@@ -16,6 +17,7 @@ from cinefab.app.studio import Studio
 from cinefab.core.errors import BriefInvalid
 from cinefab.core.ids import JobId
 from cinefab.core.units import BasisPoints
+from cinefab.generate.profiles import beside_of, profiles_of, quality_of
 from cinefab.generate.registry import (
     STUDIO,
     Change,
@@ -25,6 +27,7 @@ from cinefab.generate.registry import (
     moves_of,
     register,
 )
+from cinefab.generate.tables import segment, shadow_take
 from cinefab.ingest.brief import parse_brief
 from cinefab.jobs.door import open_job
 from cinefab.record.books import check_books
@@ -99,6 +102,42 @@ def add(studio: Studio, colour: int) -> str:
     )
     with studio.shop.recorder.db.write() as connection:
         return register(connection, model.card, model.made, change=by_hand()).ref
+
+
+def test_a_version_in_the_shadow_makes_the_shots_again_and_nobody_pays_or_gets_them(
+    folder: Path,
+) -> None:
+    with a_studio(folder, colour=90) as studio:
+        order(studio, "Before")
+        add(studio, 50)
+        move(studio, "warm@1-50", ModelState.SHADOW, 10_000)
+
+        report = order(studio, "Beside")
+
+        with studio.shop.recorder.db.read() as connection:
+            rows = connection.execute(sa.select(shadow_take).order_by(shadow_take.c.shot)).all()
+            (profile,) = profiles_of(connection, "warm@1-50")
+            quality = quality_of(connection, "warm@1-50")
+            (beside,) = beside_of(connection, "warm@1-50")
+            live = profiles_of(connection, "warm@1-90")
+            kept = connection.execute(sa.select(sa.func.count()).select_from(segment)).scalar()
+            assert check_books(connection, tenant=studio.shop.tenant).holds
+        assert [(row.shot, row.outcome, row.beside) for row in rows] == [
+            (0, "passed", "warm@1-90"),
+            (1, "passed", "warm@1-90"),
+        ]
+        assert made_by(report) == {"warm@1-90"}
+        assert kept == len(report["segments"])
+        shadows = [each for each in report["stages"] if each["name"].startswith("shadow:")]
+        assert [each["cost_uusd"] for each in shadows] == [0, 0]
+        classes = {each["stage"]: each["by_class"] for each in report["leases"]}
+        assert list(classes["shadow:0:0"]) == ["shadow"]
+        assert (profile.runs, profile.frames, profile.device_class) == (2, 24, "cpu-core")
+        assert 0 < profile.p50_us <= profile.p95_us
+        assert (quality.takes, quality.passed_bp) == (2, 10_000)
+        assert (beside.other, beside.both, beside.failed) == ("warm@1-90", 2, 0)
+        assert live[0].runs == 2
+        assert live[0].cost_uusd is not None
 
 
 def test_a_job_stays_with_the_version_it_began_with_from_canary_to_retirement(

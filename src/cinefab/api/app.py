@@ -18,6 +18,7 @@ from cinefab.api import (
     jobs,
     keys,
     metrics,
+    models,
     openai_videos,
     principals,
     reviews,
@@ -59,8 +60,10 @@ _ROUTES: Final = (
     tenants,
     audit,
     webhooks,
+    models,
     studio,
     metrics,
+    models,
     openai_videos,
 )
 

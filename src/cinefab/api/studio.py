@@ -12,8 +12,6 @@ from cinefab.api.caching import document_response
 from cinefab.api.callers import Asking, Serving
 from cinefab.api.errors import NoSuchRoute
 from cinefab.api.problems import error_page
-from cinefab.core.clock import iso_utc
-from cinefab.schedule.breakers import Breaker, State
 
 routes: Final = APIRouter()
 
@@ -24,33 +22,6 @@ _STYLE: Final = (
     "min-width:4rem;color:#4338ca}@media(prefers-color-scheme:dark){body{color:#e8e8ec;"
     "background:#16161a}pre{background:#232329}b{color:#a5b4fc}}"
 )
-
-
-@routes.get("/v1/models", tags=["models"], summary="List the models")
-def list_models(request: Request, asking: Asking, service: Serving) -> Response:
-    """List the models that can be used, as OpenAI's clients read it, with what each can do."""
-    resting = service.resting()
-    data = [
-        {
-            "id": card.name,
-            "object": "model",
-            "created": 0,
-            "owned_by": "cinefab",
-            "version": card.version,
-            "task": card.task,
-            "capabilities": sorted(card.capabilities),
-            "breaker": _standing(resting.get(card.name)),
-        }
-        for card in service.list_models(asking)
-    ]
-    return document_response(request, {"object": "list", "data": data})
-
-
-def _standing(breaker: Breaker | None) -> dict[str, Any]:
-    # Not why it rests: that was somebody's job, and may be another tenant's.
-    if breaker is None:
-        return {"state": State.CLOSED}
-    return {"state": breaker.state, "until": iso_utc(breaker.until_us)}
 
 
 @routes.get("/v1/ledger", tags=["ledger"], summary="Show the books")

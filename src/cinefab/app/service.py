@@ -17,7 +17,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from cinefab.app.events import EventHub
-from cinefab.app.models import Broken, Models, kept_in, look_at
+from cinefab.app.models import Models, kept_in
 from cinefab.app.serving.audit import Audit
 from cinefab.app.serving.callers import Callers
 from cinefab.app.serving.desk import Desk
@@ -25,6 +25,7 @@ from cinefab.app.serving.entrance import Entrance
 from cinefab.app.serving.keys import Keys
 from cinefab.app.serving.locations import check_locations, locations_in
 from cinefab.app.serving.meters import Meters
+from cinefab.app.serving.models import ServedModels
 from cinefab.app.serving.pacing import Pacing
 from cinefab.app.serving.people import People
 from cinefab.app.serving.templates import Templates
@@ -40,7 +41,6 @@ from cinefab.core.ids import AssetId, IdSource, JobId
 from cinefab.deliver.releases import Release, find_release
 from cinefab.economics.budgets import Spenders
 from cinefab.economics.report import ledger_report
-from cinefab.generate.backend import ModelCard
 from cinefab.ingest.brief import WrittenBrief, parse_brief
 from cinefab.jobs.cancelling import cancel_job
 from cinefab.jobs.door import open_job, revise_brief
@@ -98,7 +98,6 @@ class Service:
             self.policy = load_policy(settings.policies_folder)
             self.events = EventHub(self.studio.shop.recorder.db)
             self._hub = self.events
-            self.models = Models(settings, kept_in(self.db))
             self.callers = Callers(db=self.db, clock=self.clock, ids=self.ids)
             desk = Desk(db=self.db, clock=self.clock, ids=self.ids, policy=self.policy)
             self.keys = Keys(desk)
@@ -108,6 +107,7 @@ class Service:
             self.audit = Audit(desk)
             self.meters = Meters(desk, self.events)
             self.templates = Templates(desk)
+            self.registry = ServedModels(desk, Models(settings, kept_in(self.db)))
             self.webhooks = Webhooks(desk, settings)
             self.pacing = Pacing(settings, self.db, self.clock)
         except BaseException:
@@ -425,11 +425,6 @@ class Service:
         return made
 
     # The rest
-
-    def list_models(self, caller: Caller) -> tuple[ModelCard, ...]:
-        """Return the cards of the models that can be used, by name."""
-        self._shop(caller, Action.MODEL_READ)
-        return tuple(each.card for each in look_at(self.models) if not isinstance(each, Broken))
 
     def ledger(self, caller: Caller) -> Mapping[str, Any]:
         """Return what was spent and reserved, where device time went and what each job cost."""

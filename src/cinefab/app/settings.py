@@ -39,6 +39,7 @@ _RETENTION_DAYS: Final = {
     "preview": 7,
     "preview_film": 30,
     "start": 30,
+    "shadow": 30,
     "resume": 7,
     "orphan": 7,
 }

@@ -25,6 +25,7 @@ from cinefab.core.errors import (
 from cinefab.core.ids import JobId
 from cinefab.core.plan import Plan, PlannedShot, PlannedTransition
 from cinefab.engine.durable import step
+from cinefab.engine.wire import Fault
 from cinefab.jobs import (
     assembling,
     delivering,
@@ -132,7 +133,33 @@ async def _walk(shop: Workshop, order: Order) -> bool:
     await asyncio.gather(
         *(_publish(shop, order, number, packaged) for number in range(len(order.brief.deliver)))
     )
+    await _shadows(shop, order, plan, references, spoken)
     return True
+
+
+async def _shadows(
+    shop: Workshop, order: Order, plan: Plan, references: list[Json], spoken: list[Json]
+) -> None:
+    """Have versions that are tried in the shadow make their share of the shots again.
+
+    Last of all: the film is out, and whatever becomes of this changes nothing of it.
+    """
+    if order.pins is None or not order.pins.shadows:
+        return
+    from cinefab.jobs import shadowing  # noqa: PLC0415 - most films are beside nothing
+
+    async def _shadow(take: shadowing.ShadowTake) -> None:
+        try:
+            await _stage(
+                take.stage,
+                _bound(shadowing.make_beside, shop, order, plan, take, references, spoken),
+            )
+        except Cancelled:
+            raise
+        except (CinefabError, Fault):
+            _log.warning("shadow_not_made", extra={"job": order.job, "stage": take.stage})
+
+    await asyncio.gather(*(_shadow(take) for take in shadowing.takes_beside(order, plan)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -396,7 +423,7 @@ async def _shots(
     async def _shot(shot: PlannedShot) -> Json:
         asked = via.get(str(shot.index), 0)
         return await step(
-            order.named(generating.take_stage(shot, attempt=attempt, via=asked)),
+            order.named(generating.take_stage(shot.index, attempt=attempt, via=asked)),
             lambda: generating.generate(
                 shop, order, plan, shot, references, kept, attempt=attempt, via=asked
             ),

@@ -94,7 +94,7 @@ async def generate(
     is named, what it `gave_up` for is returned; `via` counts how many were asked before.
     """
     missing = missing_of(plan, shot, pieces_from(kept))
-    name = take_stage(shot, attempt=attempt, via=via)
+    name = take_stage(shot.index, attempt=attempt, via=via)
     shots = companions(shop, order, plan, shot, kept)
     if len(shots) > 1 and not await asyncio.to_thread(_has_failed, shop, order, name):
         committed = await _with_others(
@@ -126,11 +126,11 @@ async def _answer(
     return {"pieces": pieces_of(committed), REFUSED: facts.get(REFUSED)}
 
 
-def take_stage(shot: PlannedShot, *, attempt: int, via: int) -> str:
+def take_stage(index: int, *, attempt: int, via: int) -> str:
     """Return what a shot's making is called, after so many refusals and models that gave it up."""
     if via:
-        return f"generate:{shot.index}:{attempt}:{via}"
-    return f"generate:{shot.index}:{attempt}" if attempt else f"generate:{shot.index}"
+        return f"generate:{index}:{attempt}:{via}"
+    return f"generate:{index}:{attempt}" if attempt else f"generate:{index}"
 
 
 async def _make(
@@ -145,14 +145,50 @@ async def _make(
     running: Attempt,
 ) -> StageOutput:
     model = model_of(shop, order, shot)
+    run = _watched(shop, order, [shot], model)
+    answer = await ask_for_takes(
+        shop,
+        order,
+        plan,
+        shot,
+        missing,
+        references,
+        running,
+        stage=order.named(f"generate:{shot.index}"),
+        run=run,
+    )
+    value: Any = answer.value
+    output = await asyncio.to_thread(
+        _keep, shop, order, plan, shot, value, references, answer, attempt, recorded, run
+    )
+    if run is not None:
+        await asyncio.to_thread(run.close)
+    return output
+
+
+async def ask_for_takes(
+    shop: Workshop,
+    order: Order,
+    plan: Plan,
+    shot: PlannedShot,
+    missing: Sequence[PlannedSegment],
+    references: Sequence[Json],
+    running: Attempt,
+    *,
+    stage: str,
+    run: WatchedRun | None,
+) -> ComputeResult:
+    """Have a shot's model make these segments and have them judged; return what its process says.
+
+    `run` is watched, None for a model that makes any frame in no time; news is of `stage`. The
+    model is blamed in `running` for what it raises.
+    """
+    model = model_of(shop, order, shot)
     frames = sum(each.frames for each in missing)
-    stage = order.named(f"generate:{shot.index}")
     argument: dict[str, Json] = {
         **model.address,
         **await _asked(shop, order, plan, shot, missing, references),
     }
-
-    run = _watched(shop, order, [shot], model)
     if run is not None:
         await run.restore()
         argument["run_folder"] = str(run.folder)
@@ -181,14 +217,7 @@ async def _make(
         silence_s=_silence_s(shop, model),
     )
     with blaming(running):
-        answer = await asked if run is None else await run.follow(asked)
-    value: Any = answer.value
-    output = await asyncio.to_thread(
-        _keep, shop, order, plan, shot, value, references, answer, attempt, recorded, run
-    )
-    if run is not None:
-        await asyncio.to_thread(run.close)
-    return output
+        return await asked if run is None else await run.follow(asked)
 
 
 async def _asked(
@@ -242,7 +271,7 @@ async def _with_others(
     run = _watched(shop, order, shots, model)
     assert run is not None, "a model that makes several shots in one run makes each whole"
     missing = {each.index: missing_of(plan, each, pieces_from(kept)) for each in shots}
-    names = [take_stage(each, attempt=attempt, via=via) for each in shots]
+    names = [take_stage(each.index, attempt=attempt, via=via) for each in shots]
     waiting = await asyncio.to_thread(_uncommitted, shop, order, names)
 
     async def make() -> Made:
@@ -263,7 +292,7 @@ async def _with_others(
     group = f"{order.job}:{order.revision}:{names[0]}:{run.key}"
     shared = shop.shared_runs.join(group, start)
 
-    recorded = stage_ref(shop, order, take_stage(shot, attempt=attempt, via=via)).name
+    recorded = stage_ref(shop, order, take_stage(shot.index, attempt=attempt, via=via)).name
     is_alone = False
 
     def run_once(*given: Any, **named: Any) -> Awaitable[CommittedStage]:
@@ -300,7 +329,7 @@ async def _with_others(
         return await run_contained(
             shop,
             order,
-            take_stage(shot, attempt=attempt, via=via),
+            take_stage(shot.index, attempt=attempt, via=via),
             model,
             body,
             run=run_once,
