@@ -44,6 +44,7 @@ STATUS: Final[Mapping[type[CinefabError], int]] = {
     errors.FitsNowhere: 409,
     errors.StorageUnavailable: 503,
     errors.SandboxUnavailable: 503,
+    errors.ComputeUnavailable: 503,
     errors.OutOfMemory: 503,
     errors.CircuitOpen: 503,
     errors.StepHung: 503,

@@ -19,6 +19,7 @@
     ├── Unavailable             something the work needs is not there
     │   ├── StorageUnavailable  the database or the blobs cannot be reached, or are full
     │   ├── SandboxUnavailable  this machine cannot confine the decoding of untrusted media
+    │   ├── ComputeUnavailable  there is no process to work in: compute is full, closed, or starts none
     │   ├── OutOfMemory         a device, or a process's share of it, has no memory left for the work
     │   ├── CircuitOpen         a model failed for so many that nothing is given to it for now
     │   ├── StepHung            work told nothing for longer than it may, and its process was ended
@@ -201,6 +202,10 @@ class StorageUnavailable(Unavailable):
 
 class SandboxUnavailable(Unavailable):
     """This machine cannot confine the decoding of untrusted media."""
+
+
+class ComputeUnavailable(Unavailable):
+    """There is no process to work in: compute is full, closed, or starts none."""
 
 
 class OutOfMemory(Unavailable):

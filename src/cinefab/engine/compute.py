@@ -55,7 +55,7 @@ class Compute(Protocol):
         Raises what the task raised, if that is an error of ours; `OutOfMemory` if there was no
         memory left, and `Fault` for any other exception; `WorkerLost` if the process died,
         `NativeCrash` if it died of a signal that broken code is sent; `StepHung` if the time was
-        up; `Unavailable` if the queue was full, or compute is closed. A process whose memory, or
+        up; `ComputeUnavailable` if the queue was full, or compute is closed. A process whose memory, or
         whose device's, may not be as it was is ended, and another one takes its place.
         """
         ...

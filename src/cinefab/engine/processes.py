@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from cinefab.core.canonical import Json
 from cinefab.core.clock import Clock, SystemClock
-from cinefab.core.errors import CinefabError, StepHung, Unavailable
+from cinefab.core.errors import CinefabError, ComputeUnavailable, StepHung
 from cinefab.engine.compute import ComputeResult, Report
 from cinefab.engine.wire import Fault, decode_error, fault_from
 from cinefab.engine.worker_process import NeverTaken, ProcessDied, Silent, TimeUp, WorkerProcess
@@ -46,7 +46,7 @@ class LocalProcesses:
     """A `Compute` of `workers` processes on this machine; safe to use from any thread.
 
     `preload` modules are imported as soon as a process starts, and `environment` is set before
-    that; a process that needs more than `memory_mb` of address space is refused it. At most `queue_max` tasks wait; one more is refused with `Unavailable`.
+    that; a process that needs more than `memory_mb` of address space is refused it. At most `queue_max` tasks wait; one more is refused with `ComputeUnavailable`.
     """
 
     def __init__(
@@ -144,7 +144,7 @@ class LocalProcesses:
             if self._closed:
                 raise _closed(ticket.task)
             if len(self._waiting) >= self._queue_max:
-                raise Unavailable(
+                raise ComputeUnavailable(
                     attempted=f"run {ticket.task}",
                     found=f"{len(self._waiting)} tasks are waiting already",
                     remedy="Try again when some have finished, or use more workers.",
@@ -382,16 +382,16 @@ def _too_slow(ticket: _Ticket, *, was_silent: bool) -> StepHung:
     )
 
 
-def _closed(task: str) -> Unavailable:
-    return Unavailable(
+def _closed(task: str) -> ComputeUnavailable:
+    return ComputeUnavailable(
         attempted=f"run {task}",
         found="compute has been closed",
         remedy="Run it again in a new process of the program.",
     )
 
 
-def _no_process(task: str, found: str) -> Unavailable:
-    return Unavailable(
+def _no_process(task: str, found: str) -> ComputeUnavailable:
+    return ComputeUnavailable(
         attempted=f"start a process for {task}",
         found=found,
         remedy="Check that memory and processes are left on this machine, then run it again.",

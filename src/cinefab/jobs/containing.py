@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from cinefab.core.errors import (
     CinefabError,
     CircuitOpen,
+    ComputeUnavailable,
     ContractMismatch,
     JobParked,
     OutOfMemory,
@@ -136,7 +137,7 @@ def blaming(attempt: Attempt) -> Iterator[None]:
     """Blame the model for what is raised within, while its process is asked, if it is of that kind."""
     try:
         yield
-    except (StorageUnavailable, SandboxUnavailable):
+    except (StorageUnavailable, SandboxUnavailable, ComputeUnavailable):
         raise
     except (Unavailable, ContractMismatch, Fault) as error:
         attempt.blamed = error

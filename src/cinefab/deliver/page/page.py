@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, Final
 
 from cinefab.core.errors import StorageUnavailable
 from cinefab.deliver.page.checks import asked, attempts, checks
+from cinefab.deliver.page.failures import failures
 from cinefab.deliver.page.figures import digest, identity, moment, money, quantity, span_of
 from cinefab.deliver.page.lineage import lineage
 from cinefab.deliver.page.making import device_time, effects, stages
@@ -120,6 +121,7 @@ def _page(report: Report, media: Media, *, embedded: bool) -> Iterator[str]:
     yield sound(report)
     yield checks(report, {frame: picture_url(each) for frame, each in media.frames.items()})
     yield attempts(report)
+    yield failures(report)
     yield asked(report, None if media.asked is None else picture_url(media.asked))
     yield stages(report)
     yield effects(report)
@@ -232,6 +234,7 @@ def _next(status: str) -> str:
         "needs_person": "cinefab review ls shows it; approve it, reject it, or send it back.",
         "running": "Wait; the page is written again when the job ends.",
         "waiting": "Wait, or start a worker.",
+        "parked": "See what ended its processes, then release it: cinefab jobs retry JOB.",
     }.get(status, "Order it again if it is still wanted.")
 
 

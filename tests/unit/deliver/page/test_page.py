@@ -367,6 +367,37 @@ def test_a_shot_that_was_made_again_says_why_and_what_it_took(tmp_path: Path) ->
     assert "again (1)reseed77kept" in page.words
 
 
+def test_runs_that_failed_are_told_with_what_followed_and_who_took_over(tmp_path: Path) -> None:
+    run = {
+        "stage": "generate:0",
+        "model": "dear@1",
+        "error": "NativeCrash",
+        "found": HOSTILE[0],
+        "remedy": None,
+        "at": "2026-11-25T11:02:00.000000Z",
+        "ended": "process",
+        "follows": "again",
+        "device_us": 900_000,
+        "cost_uusd": 12,
+    }
+    died = run | {"model": None, "ended": "worker", "follows": "given_up", "device_us": None}
+    took = {
+        "shot": 0,
+        "from": "dear@1",
+        "to": "cheap@2",
+        "because": {"error": "NativeCrash", "found": "it crashed"},
+        "skipped": [{"model": "short", "why": HOSTILE[1]}],
+    }
+
+    page = outline(tmp_path, a_report(failures=[run, died], fallbacks=[took]))
+
+    assert "tried again, and ended its process" in page.words
+    assert "given up, and its worker died" in page.words
+    assert "Shot 1 was made by cheap@2 instead of dear@1 (NativeCrash)" in page.words
+    assert HOSTILE[0] in page.words
+    assert "Failed runs" not in outline(tmp_path, a_report()).words
+
+
 def test_effects_are_summed_over_their_shots(tmp_path: Path) -> None:
     spent = [
         {"shot": shot, "effect": name, "version": "1", "device_us": us, "cost_uusd": cost}
