@@ -48,6 +48,7 @@ STATUS: Final[Mapping[type[CinefabError], int]] = {
     errors.OutOfMemory: 503,
     errors.CircuitOpen: 503,
     errors.StepHung: 503,
+    errors.NotWarm: 503,
     errors.WorkerLost: 503,
     errors.Unavailable: 404,
     errors.CredentialsInvalid: 409,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import socket
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Final
 
 from cinefab.app.settings import DeviceTable, Settings
 from cinefab.core.device import Device
+from cinefab.core.stage import SERVICE
 
 CPU: Final = "cpu-core"
 CUDA: Final = "cuda"
@@ -44,6 +46,16 @@ class StudioDevices:
         has_cards = any(each.device_class == CUDA for each in self._without_cards)
         return self._without_cards if has_cards else (*self._without_cards, *self._cards)
 
+    def are_shared(self, device_class: str) -> bool:
+        """Say whether a class is of devices that all workers of this machine use: cards, above all.
+
+        Our own cores, and what only has `places`, each worker counts for itself.
+        """
+        own = {table.device_class for table in self._settings.devices.values()}
+        if device_class in own:
+            return device_class not in (CPU, SERVICE)
+        return device_class == CUDA and self.of_class(CUDA) == self._cards != ()
+
     @property
     def places(self) -> Mapping[str, int]:
         """How many works may run on each class at once, but for cards that nobody declared."""
@@ -54,11 +66,7 @@ class StudioDevices:
 
     @cached_property
     def _without_cards(self) -> tuple[Device, ...]:
-        declared = [
-            each
-            for name, table in sorted(self._settings.devices.items())
-            for each in _declared(name, table)
-        ]
+        declared = list(_declared(self._settings.devices))
         own = {each.device_class for each in declared}
         counted = sorted(self._settings.places_by_class.items())
         return (
@@ -93,6 +101,12 @@ def nvidia_memories() -> Iterator[int]:
         library.nvmlShutdown()
 
 
+def this_machine() -> str:
+    """Return what all workers on this machine call it, in whichever container they run."""
+    boot = Path("/proc/sys/kernel/random/boot_id")
+    return boot.read_text().strip() if boot.exists() else socket.gethostname()
+
+
 def machine_memory() -> int:
     """Return the memory that processes of this machine may use together, in bytes."""
     machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
@@ -102,15 +116,20 @@ def machine_memory() -> int:
         return machine
 
 
-def _declared(name: str, table: DeviceTable) -> Iterator[Device]:
-    for number in range(table.count):
-        yield Device(
-            name=name if table.count == 1 else f"{name}-{number}",
-            device_class=table.device_class,
-            memory_bytes=None if table.memory_gb is None else round(table.memory_gb * _GIB),
-            places=table.places,
-            index=None if table.index is None and table.count == 1 else (table.index or 0) + number,
-        )
+def _declared(tables: Mapping[str, DeviceTable]) -> Iterator[Device]:
+    """Yield the devices of the tables; those of a class are numbered on from those before."""
+    following: dict[str, int] = {}
+    for name, table in sorted(tables.items()):
+        first = following.get(table.device_class, 0) if table.index is None else table.index
+        following[table.device_class] = first + table.count
+        for number in range(table.count):
+            yield Device(
+                name=name if table.count == 1 else f"{name}-{number}",
+                device_class=table.device_class,
+                memory_bytes=None if table.memory_gb is None else round(table.memory_gb * _GIB),
+                places=table.places,
+                index=first + number,
+            )
 
 
 def _undeclared(device_class: str, places: int) -> Device:

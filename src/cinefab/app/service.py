@@ -125,6 +125,7 @@ class Service:
 
         self.studio.on_lost(lost)
         self.studio.launch()
+        self.studio.keep_warm()
 
     def close(self) -> None:
         """Stop; jobs that still run are left for the next worker."""

@@ -20,6 +20,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from cinefab.core.errors import CinefabError
 from cinefab.review.thresholds import bounds_from, thresholds_from
 from cinefab.schedule.containment import Containment, WhenOpen
+from cinefab.schedule.warm import ColdStart, WarmPolicy
 from cinefab.store.durability import Durability
 
 _PREFIX: Final = "CINEFAB_"
@@ -151,8 +152,37 @@ class DeviceTable(BaseModel):
     count: int = Field(1, ge=1, le=1024, description="How many of them there are.")
     places: int = Field(1, ge=1, le=256, description="How many works each runs at once.")
     index: int | None = Field(
-        None, ge=0, description="What its driver calls it, the first of several; else from 0 on."
+        None,
+        ge=0,
+        description="What its driver calls it, the first of several; else counted on from 0 by name.",
     )
+
+
+class WarmSettings(BaseModel):
+    """Which models stay loaded, and what becomes of interactive work without one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    models: tuple[str, ...] = Field(
+        (), description="Models that a service or a worker loads when it starts, and never ends."
+    )
+    idle_s: float = Field(600, gt=0, description="How long another one stays after its last take.")
+    most: int = Field(8, ge=1, le=256, description="How many others stay loaded at once.")
+    memory_gb: float | None = Field(
+        None, gt=0, description="GiB of this machine that loaded models may have; empty: all."
+    )
+    interactive: ColdStart = Field(
+        ColdStart.WAIT,
+        description="Interactive work without a warm model: wait for one of warm.models, refuse, or load.",
+    )
+    wait_s: float = Field(30, gt=0, description="How long such work waits at most.")
+
+    @property
+    def policy(self) -> WarmPolicy:
+        """The same, as the warm pool reads it."""
+        given = self.model_dump(exclude={"memory_gb"})
+        limit = None if self.memory_gb is None else round(self.memory_gb * (1 << 30))
+        return WarmPolicy(**given, memory_bytes=limit)
 
 
 class ModelTable(BaseModel):
@@ -234,6 +264,11 @@ class Settings(BaseModel):
         min_length=1,
         max_length=128,
         description="The model of preview films (`preview_first`) whose brief names no other.",
+    )
+
+    warm: Annotated[WarmSettings, BeforeValidator(_from_json)] = Field(
+        default_factory=lambda: WarmSettings.model_validate({}),
+        description="Which models stay loaded.",
     )
 
     retention_days: Mapping[str, int] = Field(

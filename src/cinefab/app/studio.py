@@ -13,9 +13,11 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any, Final, Self
 
+from cinefab.app.devices import this_machine
+from cinefab.app.instances import Instances
 from cinefab.app.models import Models, kept_in
 from cinefab.app.plugins import FoundOnDemand, find_plugins, load_plugin
-from cinefab.app.settings import Settings
+from cinefab.app.settings import Settings, SettingsInvalid
 from cinefab.app.warmth import Warmth
 from cinefab.app.watching import Watchable, watchable
 from cinefab.core.brief import Brief
@@ -67,6 +69,7 @@ from cinefab.record.commit import Recorder
 from cinefab.review.gate import Choice
 from cinefab.review.items import Decision, Item
 from cinefab.review.thresholds import bounds_from, thresholds_from
+from cinefab.schedule.holds import SharedDevices
 from cinefab.store.blobs import Blobs
 from cinefab.store.database import Database
 from cinefab.store.migrate import migrate
@@ -255,6 +258,7 @@ class Studio:
         """
         self._on_lost = stop.set
         self.launch()
+        self.keep_warm()
         stop.wait()
         if self._heartbeat.lost.is_set():
             raise self._lost("work on what others left")
@@ -285,6 +289,21 @@ class Studio:
         self._stack.callback(self._heartbeat.stop)
         shop.durable.launch()
         self._heartbeat.start()
+
+    def keep_warm(self) -> None:
+        """Load the models that the settings keep warm, in the background; call it after `launch`.
+
+        Raises `SettingsInvalid` for one that there is not.
+        """
+        for name in self.settings.warm.models:
+            model = self.shop.models.get(name)
+            if model is None:
+                raise SettingsInvalid(
+                    attempted="keep models warm",
+                    found=f"warm.models: there is no model {name!r}",
+                    remedy=f"Choose from: {', '.join(self.shop.models)}.",
+                )
+            self.instances.warm(model)
 
     def _notice_lost(self) -> None:
         self._on_lost()
@@ -387,6 +406,30 @@ class Studio:
             remedy="Run it again to go on; nothing is done or charged twice.",
         )
 
+    def _seats(
+        self, settings: Settings, warmth: Warmth, db: Database, worker: WorkerId, clock: Clock
+    ) -> Instances:
+        self.instances = Instances(
+            settings.warm.policy,
+            devices=warmth.devices,
+            slots=warmth.slots,
+            pool_of=warmth.compute_on,
+            make=warmth.pool,
+            clock=clock,
+        )
+        self.instances.share(
+            SharedDevices(
+                db,
+                machine=this_machine(),
+                worker=worker,
+                clock=clock,
+                devices=warmth.devices.of_class,
+            )
+        )
+        # Before the database goes, in which they give back what they held.
+        self._stack.callback(self.instances.close)
+        return self.instances
+
     def _assemble(
         self, settings: Settings, tell: Callable[[Progress], None], warmth: Warmth
     ) -> Workshop:
@@ -422,6 +465,7 @@ class Studio:
             compute=warmth.compute,
             compute_on=warmth.compute_on,
             slots=warmth.slots,
+            seats=self._seats(settings, warmth, db, worker, clock),
             sandbox=warmth.sandbox,
             fetcher=Fetcher(allow_networks=settings.allow_networks),
             readers=tuple(

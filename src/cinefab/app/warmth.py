@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Mapping
 from typing import Final
 
 from cinefab.app.devices import StudioDevices
 from cinefab.app.on_demand import OnDemand, PoolsByClass
 from cinefab.app.settings import Settings
 from cinefab.core.errors import CinefabError
-from cinefab.engine.processes import LocalProcesses
+from cinefab.engine.processes import ONE_THREAD, LocalProcesses
 from cinefab.media.sandbox.outcome import Confinement, SandboxLimits
 from cinefab.media.sandbox.pictures import PICTURE_TASK
 from cinefab.media.sandbox.sandbox import Sandbox
@@ -26,22 +27,30 @@ class Warmth:
     """The rendering processes and the sandbox; cold until `start`, and usable either way."""
 
     def __init__(self, settings: Settings) -> None:
-        limits_mb = settings.containment.memory_mb
-
-        def pool(device_class: str, count: int) -> LocalProcesses:
-            return LocalProcesses(count, preload=_PRELOAD, memory_mb=limits_mb.get(device_class))
-
-        self._pool = pool(_CPU, settings.worker_count)
+        self._limits_mb = settings.containment.memory_mb
+        self._pool = self.pool(_CPU, settings.worker_count)
         self.compute = OnDemand(self._pool)
-        self.slots = Slots(StudioDevices(settings).places, others=1)
+        self.devices = StudioDevices(settings)
+        self.slots = Slots(self.devices.places, others=1)
         self._elsewhere = PoolsByClass(
             _CPU,
             self.compute,
             count=self.slots.count,
-            make=pool,
+            make=self.pool,
         )
         self.compute_on = self._elsewhere.of
         self.sandbox = Sandbox(SandboxLimits(), confinement=Confinement(settings.sandbox))
+
+    def pool(
+        self, device_class: str, count: int, environment: Mapping[str, str] = ONE_THREAD
+    ) -> LocalProcesses:
+        """Return processes for a device class, not started yet."""
+        return LocalProcesses(
+            count,
+            preload=_PRELOAD,
+            environment=environment,
+            memory_mb=self._limits_mb.get(device_class),
+        )
 
     def start(self, entry: str | None) -> None:
         """Start and return at once; `entry` names the class of the model to be loaded.

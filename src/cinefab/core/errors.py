@@ -23,6 +23,7 @@
     │   ├── OutOfMemory         a device, or a process's share of it, has no memory left for the work
     │   ├── CircuitOpen         a model failed for so many that nothing is given to it for now
     │   ├── StepHung            work told nothing for longer than it may, and its process was ended
+    │   ├── NotWarm             interactive work found no model of its kind loaded
     │   └── WorkerLost          the process that did the work died under it
     │       └── NativeCrash     it died in native code, of a signal
     └── CredentialsInvalid      a file's credentials or a stored signature do not hold
@@ -218,6 +219,10 @@ class CircuitOpen(Unavailable):
 
 class StepHung(Unavailable):
     """Work told nothing for longer than it may, and its process was ended."""
+
+
+class NotWarm(Unavailable):
+    """Interactive work found no loaded model that was free; it waits for no cold one."""
 
 
 class WorkerLost(Unavailable):

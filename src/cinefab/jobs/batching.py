@@ -31,7 +31,7 @@ from cinefab.jobs.stages import (
     open_stage_lease,
     stage_ref,
 )
-from cinefab.jobs.workshop import Progress, Workshop
+from cinefab.jobs.workshop import Model, Progress, Workshop
 from cinefab.record.commit import CommittedStage, find_stage
 from cinefab.schedule.shared_run import SharedRun
 
@@ -59,8 +59,7 @@ async def run_together(
     name: str,
     body: StageBody,
     *,
-    device_class: str,
-    devices: int,
+    model: Model,
     attempt: Attempt,
     shared: SharedRun,
     index: int,
@@ -74,6 +73,7 @@ async def run_together(
     known = await asyncio.to_thread(find_stage, shop.recorder.db, ref)
     if known is not None:
         return known
+    device_class, devices = model.device_class, model.devices
     shared.enter(index)
     lease = None
 

@@ -28,6 +28,7 @@ from cinefab.jobs.status import JobStatus
 from cinefab.jobs.tables import job as job_table
 from cinefab.jobs.workshop import Workshop
 from cinefab.review.items import tenants_overdue
+from cinefab.schedule.holds import release_devices_of
 from cinefab.store.schema import worker as worker_table
 from cinefab.tenancy.tables import tenant as tenant_table
 
@@ -50,8 +51,10 @@ class Caretaker:
         self._broken: set[str] = set()
 
     def take_over(self, dead: WorkerId) -> None:
-        """Close a dead worker's leases and have its jobs finished; twice is as once."""
+        """Close a dead worker's leases, give its devices back, and have its jobs finished; twice is as once."""
         absorb_leases_of(self._shop, dead)
+        with self._shop.recorder.db.write() as connection:
+            release_devices_of(connection, dead)
         if self._adopts:
             self._shop.durable.adopt([dead])
 

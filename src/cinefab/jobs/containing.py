@@ -79,8 +79,7 @@ class RunStage(Protocol):
         name: str,
         body: StageBody,
         *,
-        device_class: str,
-        devices: int,
+        model: Model,
         attempt: Attempt,
     ) -> Awaitable[CommittedStage]: ...
 
@@ -238,8 +237,7 @@ async def _once(
             order,
             name,
             lambda: body(attempt),
-            device_class=model.device_class,
-            devices=model.devices,
+            model=model,
             attempt=attempt,
         )
     except BaseException as error:

@@ -146,6 +146,7 @@ def open_job(
         check_lines(shop, wanted)
     exactly, film_pins = pinned(wanted, pins)
     model = find_model(shop, exactly)
+    shop.seats.require_warm(model, brief.tier)
     estimate = estimate_order(shop, exactly, trial_of(shop, exactly, film_pins, job))
     amount = _amount_to_reserve(wanted, model, estimate)
     # A deadline such as "10m" is another moment each time; it belongs to the job, not the brief.
@@ -529,7 +530,7 @@ def estimate_whole(shop: Workshop, plan: Plan, model: Model) -> Uusd | None:
 
 def _loading_us(shop: Workshop, plan: Plan, model: Model) -> DeviceUs:
     """Return what loading a model for a film is expected to take, on every process that may."""
-    if shop.is_kept_warm(model):
+    if shop.seats.is_kept_warm(model):
         return DeviceUs(0)
     with shop.recorder.db.read() as connection:
         once_us = expected_load(connection, model.card, device_class=model.device_class)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,7 +16,7 @@ from cinefab.core.plan import Plan, PlannedSegment, PlannedShot
 from cinefab.core.stage import Bill, Content, Lineage, TimeClass
 from cinefab.engine.compute import ComputeResult
 from cinefab.engine.wire import Fault, decode_error, encode_error
-from cinefab.generate.loads import record_load
+from cinefab.generate.loads import expected_load, record_load
 from cinefab.generate.segments import KeptSegment, TakeFacts, record_segment, record_take
 from cinefab.jobs.batching import companions, run_together
 from cinefab.jobs.containing import GaveUp, blaming, end_for, run_contained
@@ -211,9 +212,10 @@ async def ask_for_takes(
         shot,
         _TAKES_TASK,
         argument,
+        attempt=running,
         affinity=f"{order.job}:{shot.index}" if run is None else model.affinity,
         on_progress=tell,
-        timeout_s=_limit_s(missing),
+        timeout_s=_limit_s(missing) + await asyncio.to_thread(_load_limit_s, shop, model, running),
         silence_s=_silence_s(shop, model),
     )
     with blaming(running):
@@ -249,6 +251,15 @@ async def _asked(
     }
 
 
+def _load_limit_s(shop: Workshop, model: Model, attempt: Attempt) -> float:
+    """Return how long loading may take before a run begins: no time where the model is warm."""
+    if attempt.seat is not None and attempt.seat.was_warm:
+        return 0.0
+    with shop.recorder.db.read() as connection:
+        once_us = expected_load(connection, model.card, device_class=model.device_class)
+    return _LIMIT_PER_ESTIMATE * once_us / 1_000_000
+
+
 def _limit_s(missing: Sequence[PlannedSegment]) -> float:
     estimate_s = sum(each.estimate_device_us for each in missing) / 1_000_000
     return _LIMIT_FIXED_S + _LIMIT_PER_ESTIMATE * estimate_s
@@ -274,17 +285,26 @@ async def _with_others(
     names = [take_stage(each.index, attempt=attempt, via=via) for each in shots]
     waiting = await asyncio.to_thread(_uncommitted, shop, order, names)
 
+    together = Attempt()
+
+    @asynccontextmanager
+    async def place() -> AsyncIterator[None]:
+        async with shop.seats.take(model, order.brief.tier) as seat:
+            together.seat = seat
+            yield
+
     async def make() -> Made:
         asked = [
             await _asked(shop, order, plan, each, missing[each.index], references) for each in shots
         ]
         limit_s = sum(_limit_s(missing[each.index]) for each in shots)
-        return await _make_together(shop, order, shots, model, run, asked, limit_s)
+        limit_s += await asyncio.to_thread(_load_limit_s, shop, model, together)
+        return await _make_together(shop, order, shots, model, run, asked, limit_s, together)
 
     def start() -> SharedRun:
         return SharedRun(
             make,
-            place=shop.slots.take(model.device_class, model.devices),
+            place=place(),
             clock=shop.recorder.clock,
             size=max(1, waiting),
         )
@@ -356,6 +376,7 @@ async def _make_together(
     run: WatchedRun,
     asked: Sequence[dict[str, Json]],
     limit_s: float,
+    together: Attempt,
 ) -> Made:
     """Run the model for all of the shots; where that does not go, for each of them alone.
 
@@ -381,6 +402,7 @@ async def _make_together(
             shots[0],
             _TOGETHER_TASK,
             argument,
+            attempt=together,
             affinity=model.affinity,
             on_progress=hear,
             timeout_s=limit_s,

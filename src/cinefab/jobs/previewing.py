@@ -137,7 +137,14 @@ async def _make_still(
     # Another process may be idle for longer and would have to load the model first.
     with blaming(running):
         answer = await ask_model(
-            shop, order, shot, _STILL_TASK, argument, affinity=model.affinity, timeout_s=_LIMIT_S
+            shop,
+            order,
+            shot,
+            _STILL_TASK,
+            argument,
+            attempt=running,
+            affinity=model.affinity,
+            timeout_s=_LIMIT_S,
         )
     value: Any = answer.value
     load_us = answer.load_us + value["load_us"]

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -28,7 +29,7 @@ from cinefab.engine.wire import Fault
 from cinefab.jobs.pins import Pins
 from cinefab.jobs.status import ENDED
 from cinefab.jobs.tables import job as job_table
-from cinefab.jobs.workshop import Progress, Workshop
+from cinefab.jobs.workshop import Model, Progress, Seat, Workshop
 from cinefab.provenance.assets import Asset
 from cinefab.record.commit import (
     AlsoWrite,
@@ -90,7 +91,7 @@ class StageOutput:
     was held and idle, for what was fetched, handed over and committed. None means that all but
     `load_us` was work.
     `work_class` says what the work was worth: whoever threw it away, or did it again, says so.
-    `bills` are what somebody else asks for it.
+    `seat` is where it runs, once it has one. `bills` are what somebody else asks for it.
     """
 
     assets: tuple[NewAsset, ...]
@@ -140,6 +141,7 @@ class Attempt:
     """
 
     on_lost: Callable[[sa.Connection, LeaseId], None] = _nothing_more
+    seat: Seat | None = None
     bills: list[Bill] = field(default_factory=list)
     blamed: CinefabError | Fault | None = None
 
@@ -150,13 +152,13 @@ async def run_stage(
     name: str,
     body: StageBody,
     *,
-    device_class: str = CPU,
-    devices: int = 1,
+    model: Model | None = None,
     attempt: Attempt | None = None,
 ) -> CommittedStage:
     """Run a stage of a job once: take a place and a lease, run the body, commit what it made.
 
-    A stage on several `devices` has all of them or waits, and its time is counted on each.
+    The stage of a `model` runs on that model's devices, all of them at once, and its time is counted
+    on each; any other runs on a core of our own.
 
     A stage that is already committed is returned as it was. If the body fails or is cancelled,
     its time goes into the ledger as waste that nobody is charged for, with what the `attempt` was
@@ -168,7 +170,9 @@ async def run_stage(
     known = await asyncio.to_thread(find_stage, shop.recorder.db, ref)
     if known is not None:
         return known
-    async with shop.slots.take(device_class, devices):
+    async with _seat(shop, order, model) as seat:
+        attempt.seat = seat
+        device_class, devices = seat.device_class, seat.devices
         shop.tell(Progress(job=job, stage=order.named(name), done=0.0))
         clock = shop.recorder.clock
         started_us, began_us = clock.now_us(), clock.elapsed_us()
@@ -191,6 +195,16 @@ async def run_stage(
             raise
     shop.tell(Progress(job=job, stage=order.named(name), done=1.0))
     return committed
+
+
+@asynccontextmanager
+async def _seat(shop: Workshop, order: Order, model: Model | None) -> AsyncIterator[Seat]:
+    if model is not None:
+        async with shop.seats.take(model, order.brief.tier) as seat:
+            yield seat
+        return
+    async with shop.slots.take(CPU):
+        yield Seat(compute=shop.compute, device_class=CPU)
 
 
 def open_stage_lease(

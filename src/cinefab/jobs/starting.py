@@ -23,7 +23,7 @@ from cinefab.generate.preview_film import preview_brief, start_of, starts_wanted
 from cinefab.jobs.door import BLOB, find_model
 from cinefab.jobs.models import model_of
 from cinefab.jobs.pieces import edges_by_weight
-from cinefab.jobs.stages import CPU, Order, StageOutput, run_stage
+from cinefab.jobs.stages import Attempt, Order, StageOutput, run_stage
 from cinefab.jobs.takes import (
     ask_model,
     input_said,
@@ -69,8 +69,10 @@ async def take_start(
     model = model_of(shop, order, shot)
     is_drawn = "any-frame" in model.card.capabilities
 
+    attempt = Attempt()
+
     async def body() -> StageOutput:
-        return await _take(shop, order, plan, shot, pieces, references, is_drawn=is_drawn)
+        return await _take(shop, order, plan, shot, pieces, references, attempt, is_drawn=is_drawn)
 
     of_film = replace(order, film=None)
     committed = await run_stage(
@@ -78,8 +80,8 @@ async def take_start(
         of_film,
         f"start:{index}",
         body,
-        device_class=model.device_class if is_drawn else CPU,
-        devices=model.devices if is_drawn else 1,
+        model=model if is_drawn else None,
+        attempt=attempt,
     )
     facts: Any = committed.facts
     digest, asset = facts["digest"], committed.assets[0]
@@ -117,6 +119,7 @@ async def _take(
     shot: PlannedShot,
     pieces: Mapping[str, Any],
     references: Sequence[Json],
+    attempt: Attempt,
     *,
     is_drawn: bool,
 ) -> StageOutput:
@@ -142,7 +145,14 @@ async def _take(
             "first_frame": part.first_frame + number,
         }
         answer = await ask_model(
-            shop, order, shot, _START_TASK, argument, affinity=model.affinity, timeout_s=_LIMIT_S
+            shop,
+            order,
+            shot,
+            _START_TASK,
+            argument,
+            attempt=attempt,
+            affinity=model.affinity,
+            timeout_s=_LIMIT_S,
         )
         made_by, source_type = model.card.ref, model.card.digital_source_type
         # It shows what the take shows, by its own hand: the take is its pattern, and no part of it.

@@ -30,10 +30,9 @@ from cinefab.jobs.effects import (
     unlike_here,
 )
 from cinefab.jobs.ingesting import kept_from_json
-from cinefab.jobs.models import model_of
 from cinefab.jobs.pieces import edges_by_weight
 from cinefab.jobs.planning import brand_files
-from cinefab.jobs.stages import Order
+from cinefab.jobs.stages import Attempt, Order
 from cinefab.jobs.workshop import Workshop
 
 
@@ -94,15 +93,16 @@ async def ask_model(
     task: str,
     argument: Json,
     *,
+    attempt: Attempt,
     timeout_s: float,
     silence_s: float | None = None,
     affinity: str | None = None,
     on_progress: Report | None = None,
 ) -> ComputeResult:
-    """Run a task of the model's process; what it cannot show is named as the brief names it."""
+    """Run a task where the attempt has its seat; what it cannot show is named as the brief names it."""
+    assert attempt.seat is not None, "a body runs on a seat"
     try:
-        compute = shop.compute_on(model_of(shop, order, shot).device_class)
-        return await compute.run(
+        return await attempt.seat.compute.run(
             task,
             argument,
             affinity=affinity,

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from cinefab.assemble.effect import Effect
 from cinefab.assemble.voice import Voice
+from cinefab.core.brief import Tier
 from cinefab.core.canonical import Json
 from cinefab.core.ids import JobId, PrincipalId, TenantId, WorkerId
 from cinefab.deliver.files import Caching
@@ -69,6 +72,35 @@ class Model:
     def affinity(self) -> str:
         """What names the process that holds it: it has no secret in it."""
         return self.entry if self.configured is None else f"{self.entry}#{self.card.ref}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seat:
+    """Where a stage runs: the processes that it may ask, and the devices that are its own meanwhile.
+
+    `was_warm` says that the model it was taken for is loaded there.
+    """
+
+    compute: Compute
+    device_class: str
+    devices: int = 1
+    was_warm: bool = False
+
+
+class Seats(Protocol):
+    """Where models run: some stay loaded, in processes that are theirs alone."""
+
+    def take(self, model: Model, tier: Tier) -> AbstractAsyncContextManager[Seat]:
+        """Wait for a seat for a model and hold it; raise `NotWarm` where the policy says so."""
+        ...
+
+    def is_kept_warm(self, model: Model) -> bool:
+        """Say whether no cold start is to be expected of a model here."""
+        ...
+
+    def require_warm(self, model: Model, tier: Tier) -> None:
+        """Raise `NotWarm` for interactive work that would never find its model warm here."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +189,7 @@ class Workshop:
     compute: Compute
     compute_on: Callable[[str], Compute]
     slots: Slots
+    seats: Seats
     sandbox: Sandbox
     fetcher: Fetcher
     readers: tuple[Reader, ...]
@@ -178,5 +211,4 @@ class Workshop:
     containment: Containment = USUAL_CONTAINMENT
     shared_runs: SharedRuns = field(default_factory=SharedRuns)
     preview_model: str = "procedural"
-    is_kept_warm: Callable[[Model], bool] = lambda _model: False
     threshold_bounds: Mapping[str, Bounds] = field(default_factory=dict)

@@ -6,8 +6,9 @@ studio could not hold fits nowhere, and is refused before anybody orders anythin
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from cinefab.core.device import Device, DeviceNeed, as_size
 from cinefab.core.errors import FitsNowhere
@@ -54,6 +55,9 @@ class Use:
         )
 
 
+_NOTHING: Final = Use()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fleet:
     """The devices of a studio, and what of them is in use; nothing is, if it is left out."""
@@ -65,8 +69,13 @@ class Fleet:
         """Return the fleet as it is once something runs there."""
         used = dict(self.used)
         for name, use in placed.uses().items():
-            used[name] = used.get(name, Use()) + use
+            used[name] = used.get(name, _NOTHING) + use
         return Fleet(devices=self.devices, used=used)
+
+    def without(self, names: Collection[str]) -> Fleet:
+        """Return the fleet as it is for those who may have nothing of these devices."""
+        full = {each.name: Use(places=each.places) for each in self.devices if each.name in names}
+        return Fleet(devices=self.devices, used={**self.used, **full})
 
 
 def find_placement(needs: Sequence[DeviceNeed], fleet: Fleet) -> Placement | None:
@@ -80,8 +89,8 @@ def find_placement(needs: Sequence[DeviceNeed], fleet: Fleet) -> Placement | Non
             (room, left, device.name)
             for device in fleet.devices
             if device.device_class == need.device_class
-            and (room := _room(device, need, fleet.used.get(device.name, Use()))) > 0
-            for left in [_left(device, fleet.used.get(device.name, Use()))]
+            and (room := _room(device, need, fleet.used.get(device.name, _NOTHING))) > 0
+            for left in [_left(device, fleet.used.get(device.name, _NOTHING))]
         ]
         if sum(room for room, _, _ in rooms) < need.count:
             continue
@@ -108,6 +117,46 @@ def require_fit(model: str, needs: Sequence[DeviceNeed], devices: Sequence[Devic
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """Somebody who waits for devices: by which ticket, and what would do."""
+
+    ticket: int
+    needs: tuple[DeviceNeed, ...]
+
+
+def grants(
+    wishes: Sequence[Wish], fleet: Fleet, *, lasting: Mapping[str, Use]
+) -> Mapping[int, Placement]:
+    """Return where each wish goes now, by its ticket; those that have to wait are not in it.
+
+    `wishes` are in the order of asking. What one that waits could use is kept for it from all who
+    asked later, so a gang that waits for its last device is not starved by singles that need one
+    each. A wish that could never be met beside what is `lasting` keeps nothing from anybody.
+    """
+    granted: dict[int, Placement] = {}
+    empty = Fleet(devices=fleet.devices, used=lasting)
+    for wish in wishes:
+        placed = find_placement(wish.needs, fleet)
+        if placed is not None:
+            granted[wish.ticket] = placed
+            fleet = fleet.with_use(placed)
+        elif find_placement(wish.needs, empty) is not None:
+            fleet = fleet.without(could_use(wish.needs, empty))
+    return granted
+
+
+def could_use(needs: Sequence[DeviceNeed], fleet: Fleet) -> frozenset[str]:
+    """Return the devices of a fleet that could stand for one of `needs`, or for part of it."""
+    return frozenset(
+        device.name
+        for device in fleet.devices
+        for need in needs
+        if need.device_class == device.device_class
+        and _room(device, need, fleet.used.get(device.name, _NOTHING)) > 0
+    )
+
+
 def _room(device: Device, need: DeviceNeed, use: Use) -> int:
     """Return how many of a need's devices this one can stand for."""
     places = device.places - use.places
@@ -129,5 +178,5 @@ def _why_not(device: Device, needs: Sequence[DeviceNeed]) -> str:
         return "nothing may run there"
     if device.memory_bytes is not None and device.memory_bytes < need.memory_bytes:
         return f"it has {as_size(device.memory_bytes)}, not {as_size(need.memory_bytes)}"
-    room = _room(device, need, Use())
+    room = _room(device, need, _NOTHING)
     return f"it stands for {room} of the {need.count} that are wanted at once"

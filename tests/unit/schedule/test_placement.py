@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +12,15 @@ from hypothesis import strategies as st
 from cinefab.core.device import MIB, Device, DeviceNeed
 from cinefab.core.errors import FitsNowhere
 from cinefab.engine.wire import decode_error, encode_error
-from cinefab.schedule.placement import Fleet, Use, find_placement, require_fit
+from cinefab.schedule.placement import (
+    Fleet,
+    Placement,
+    Use,
+    Wish,
+    find_placement,
+    grants,
+    require_fit,
+)
 
 
 def a_need(device_class: str = "cuda", *, mb: int = 1000, count: int = 1) -> DeviceNeed:
@@ -132,3 +141,57 @@ def test_no_device_is_ever_given_more_than_it_has(fleet: Fleet, wanted: list[Dev
     for name, device in by_name.items():
         assert taken[name] <= device.places
         assert device.memory_bytes is None or memory[name] <= device.memory_bytes
+
+
+def a_wish(ticket: int, *, count: int = 1, mb: int = 1000) -> Wish:
+    return Wish(ticket=ticket, needs=(a_need(mb=mb, count=count),))
+
+
+def test_singles_that_ask_later_do_not_take_what_a_gang_waits_for() -> None:
+    devices = tuple(a_device(f"card-{number}") for number in range(3))
+    one_busy = Fleet(devices=devices, used={"card-0": Use(places=1)})
+
+    found = grants([a_wish(1, count=3), a_wish(2), a_wish(3)], one_busy, lasting={})
+
+    assert found == {}
+
+
+def test_who_could_not_use_a_device_keeps_nobody_from_it() -> None:
+    devices = (a_device("large", mb=9000), a_device("small"))
+    busy = Fleet(devices=devices, used={"large": Use(places=1, memory_bytes=1)})
+
+    found = grants([a_wish(1, mb=8000), a_wish(2)], busy, lasting={})
+
+    assert found[2].devices == ("small",)
+
+
+def test_a_wish_that_can_never_be_met_beside_the_pinned_holds_up_nobody() -> None:
+    pinned = {"card-0": Use(places=1)}
+    fleet = Fleet(devices=(a_device("card-0"), a_device("card-1")), used=pinned)
+
+    found = grants([a_wish(1, count=2), a_wish(2)], fleet, lasting=pinned)
+
+    assert found[2].devices == ("card-1",)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=14), st.randoms(use_true_random=False))
+def test_everybody_is_served_in_turn_however_work_ends(counts: list[int], chance: Random) -> None:
+    devices = tuple(a_device(f"card-{number}") for number in range(4))
+    waiting = [a_wish(ticket, count=count) for ticket, count in enumerate(counts)]
+    running: dict[int, Placement] = {}
+    served: list[int] = []
+
+    for _ in range(4 * len(counts)):
+        fleet = Fleet(devices=devices)
+        for placed in running.values():
+            fleet = fleet.with_use(placed)
+        granted = grants(waiting, fleet, lasting={})
+        running |= granted
+        served += granted
+        waiting = [wish for wish in waiting if wish.ticket not in granted]
+        if running:
+            running.pop(chance.choice(sorted(running)))
+
+    # All of these could use every card, so nobody is overtaken, and nobody waits for ever.
+    assert served == list(range(len(counts)))
