@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from cinefab.core.brief import Tier
 from cinefab.core.canonical import Json, canonical_json, digest_of
 from cinefab.core.errors import Cancelled, CinefabError, StorageUnavailable
 from cinefab.core.plan import Plan, PlannedShot
@@ -80,15 +81,9 @@ async def make_beside(
     async def body() -> StageOutput:
         return await _make(shop, order, plan, beside, references, spoken, running)
 
-    committed = await run_stage(
-        shop,
-        order,
-        beside.stage,
-        body,
-        device_class=model.device_class,
-        devices=model.devices,
-        attempt=running,
-    )
+    # Nobody waits for it, so it may load what is cold, whatever the film may.
+    patient = replace(order, brief=replace(order.brief, tier=Tier.BATCH))
+    committed = await run_stage(shop, patient, beside.stage, body, model=model, attempt=running)
     return committed.facts
 
 
