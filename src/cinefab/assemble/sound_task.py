@@ -31,7 +31,7 @@ def make_sound(argument: Mapping[str, Any], _report: Callable[[Json], None]) -> 
 
     `argument`: `shots` (lengths in frames), `transitions` ([into, kind, frames]), `fps`, `music`
     (null or its fields), `effects`, `seed`, `lines` (`path`, `start_ms`, `length_ms`), `lufs_hundredths`,
-    `kept`, `track`. Returns both files' sizes and what was measured on the delivered one.
+    `kept`, `track`, and `bed`, the file of the music where a model made it. Returns both files' sizes and what was measured on the delivered one.
     """
     kept, track = Path(argument["kept"]), Path(argument["track"])
     kept.parent.mkdir(parents=True, exist_ok=True)
@@ -74,7 +74,8 @@ def _mix(argument: Mapping[str, Any]) -> Mix:
     )
     return Mix(
         timeline=timeline,
-        music=None if music is None else Music(**{**music, "mood": Mood(music["mood"])}),
+        music=_music(music),
+        bed=None if argument.get("bed") is None else Path(argument["bed"]),
         effects=argument["effects"],
         lines=[
             Line(
@@ -86,3 +87,10 @@ def _mix(argument: Mapping[str, Any]) -> Mix:
         ],
         seed=argument["seed"],
     )
+
+
+def _music(given: Any) -> Music | None:
+    if given is None:
+        return None
+    # What a model made has no mood.
+    return Music(**{**given, **({"mood": Mood(given["mood"])} if "mood" in given else {})})

@@ -30,11 +30,17 @@ class Mood(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Music:
-    """The bed under a film; without a tempo its mood has one, and `level_db` is added to it."""
+    """The bed under a film; without a tempo its mood has one, and `level_db` is added to it.
+
+    With a `model`, that makes the bed of the words in `prompt`, and mood and tempo say nothing; in
+    a brief that was accepted it is the exact thing that runs, `name@version`.
+    """
 
     mood: Mood = Mood.WARM
     tempo_bpm: int | None = None
     level_db: int = 0
+    model: str | None = None
+    prompt: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -106,7 +106,8 @@ class Limits:
 
     With `overlap_frames`, at most half of `frames_max`, a longer shot is made in runs that overlap
     by so many frames and are faded into each other; with 0, a longer shot is refused. `batch_max` is
-    how many shots of a film it makes in one run, if its card says `batch`.
+    how many shots of a film it makes in one run, if its card says `batch`. A model that makes sound
+    may say how many samples it makes at most in `samples_max`; None where it makes any number.
     """
 
     width_max: int
@@ -114,6 +115,7 @@ class Limits:
     frames_max: int
     overlap_frames: int = 0
     batch_max: int = 1
+    samples_max: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,7 +236,10 @@ class ModelBackend(Protocol):
 
 
 class SoundBackend(Protocol):
-    """Generates sound; the rest of its contract is that of `ModelBackend`."""
+    """Generates sound; the rest of its contract is that of `ModelBackend`.
+
+    It makes the music of films that name it in `sound.music.model`.
+    """
 
     @property
     def card(self) -> ModelCard:

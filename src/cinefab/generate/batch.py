@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from cinefab.core.canonical import Json
+from cinefab.core.canonical import Json, digest_of
 from cinefab.core.errors import Cancelled, CinefabError, ContractMismatch, OutOfMemory
 from cinefab.engine.wire import encode_error
 from cinefab.generate.backend import ModelCard, TakeRequest
@@ -32,7 +32,7 @@ def make_takes_together(argument: Mapping[str, Any], report: Report) -> Json:
     members: Sequence[Mapping[str, Any]] = argument["members"]
     run = run_of(argument, report)
     try:
-        given = _together(backend, members, run.within("together"))
+        given = _together(backend, members, run.within(_named(members)))
     except (Cancelled, OutOfMemory):
         raise
     except CinefabError:
@@ -95,6 +95,12 @@ def _together(backend: Any, members: Sequence[Mapping[str, Any]], run: Run) -> _
             remedy="Nothing: each is made alone; mend the model's takes().",
         )
     return _Together(frames, run)
+
+
+def _named(members: Sequence[Mapping[str, Any]]) -> str:
+    """Return what the run of these very members keeps its points as: of others it goes on from none."""
+    keys: list[Json] = [part["key"] for member in members for part in member["parts"]]
+    return f"together_{digest_of(keys)[:16]}"
 
 
 def _say(own: Run, shared: Run, place: int) -> None:

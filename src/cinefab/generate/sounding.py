@@ -13,6 +13,8 @@ from cinefab.core.sound import Cue, Mood, Music, PlannedSound, Sound, SpokenLine
 
 SOUND_KEY_SCHEMA: Final = "cinefab.sound-key/1"
 
+BED_KEY_SCHEMA: Final = "cinefab.bed-key/1"
+
 SYNTHESIS: Final = 1
 """Goes up when the same plan no longer sounds the same."""
 
@@ -67,11 +69,29 @@ def music_document(music: Music | None) -> Json:
     """Return the music as JSON values, null where there is none."""
     if music is None:
         return None
+    if music.model is not None:
+        return {"model": music.model, "prompt": music.prompt, "level_db": music.level_db}
     return {
         "mood": music.mood.value,
         "tempo_bpm": music.tempo_bpm,
         "level_db": music.level_db,
     }
+
+
+def bed_key(sound: PlannedSound, *, samples: int, machine: str, tenant: TenantId) -> Sha256:
+    """Return the key of the bed that a model makes: of all that determines a sample of it."""
+    assert sound.music is not None, "a bed is music"
+    return digest_of(
+        {
+            "schema": BED_KEY_SCHEMA,
+            "model": sound.music.model,
+            "prompt": sound.music.prompt,
+            "seed": sound.seed,
+            "samples": samples,
+            "machine": machine,
+            "tenant": tenant,
+        }
+    )
 
 
 def sound_notes(brief: Brief, *, spoken: Sequence[SpokenLine], heard: bool) -> list[str]:
@@ -99,6 +119,13 @@ def sound_document(sound: PlannedSound) -> Json:
     }
 
 
+def music_from_document(stored: Any) -> Music | None:
+    """Return the music that `music_document` wrote."""
+    if stored is None:
+        return None
+    return Music(**{**stored, **({"mood": Mood(stored["mood"])} if "mood" in stored else {})})
+
+
 def line_document(line: SpokenLine) -> Json:
     """Return a spoken line as JSON values; `line_from_document` undoes it exactly."""
     return {
@@ -119,7 +146,7 @@ def sound_from_document(stored: Any) -> PlannedSound | None:
     music = stored["music"]
     return PlannedSound(
         key=Sha256(stored["key"]),
-        music=None if music is None else Music(**{**music, "mood": Mood(music["mood"])}),
+        music=music_from_document(music),
         effects=stored["effects"],
         loudness_clu=stored["loudness_clu"],
         seed=stored["seed"],

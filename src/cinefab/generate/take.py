@@ -130,7 +130,7 @@ def takes_of(
         # Only at its end does a model show that it made too many.
         for _ in frames:
             pass
-    return {"parts": made, **_spent(finish), **_said_of(run)}
+    return {"parts": made, **_spent(finish), **said_of(run)}
 
 
 def asked_of(argument: Mapping[str, Any]) -> TakeRequest:
@@ -282,7 +282,7 @@ def run_of(argument: Mapping[str, Any], report: Report) -> Run:
     )
 
 
-def _said_of(run: Run) -> dict[str, Json]:
+def said_of(run: Run) -> dict[str, Json]:
     """Return what was said of a run, if anything was."""
     said: dict[str, Json] = {}
     if run.bills:

@@ -62,6 +62,8 @@ def _sound_document(sound: Sound) -> Json:
             "mood": music.mood.value,
             "tempo_bpm": music.tempo_bpm,
             "level_db": music.level_db,
+            # Only where there is one: films of before keep their documents.
+            **({} if music.model is None else {"model": music.model, "prompt": music.prompt}),
         },
         "effects": sound.effects,
         "voice": {

@@ -24,7 +24,7 @@ def _expand_voice(value: object) -> object:
 
 
 class MusicDocument(Document):
-    """The music under the film; its cuts fall on beats."""
+    """The music under the film; its cuts fall on beats, unless a model makes it."""
 
     model_config = ConfigDict(
         title="Music",
@@ -39,6 +39,10 @@ class MusicDocument(Document):
     """Beats a minute, about; the cuts decide exactly. Without it the mood decides."""
     level_db: int = Field(default=0, validation_alias="level", ge=-24, le=12)
     """Louder or softer than usual, in decibels; the film's loudness stays the same."""
+    model: str | None = Field(default=None, min_length=1, max_length=128)
+    """A model that makes sound, which makes it of the prompt instead of the mood."""
+    prompt: str = Field(default="", max_length=4000)
+    """What the model is to make, in words."""
 
 
 class VoiceDocument(Document):

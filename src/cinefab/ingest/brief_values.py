@@ -144,7 +144,13 @@ def _sound(written: BriefDocument) -> Sound | None:
 def _music(written: MusicDocument | None) -> Music | None:
     if written is None:
         return None
-    return Music(mood=written.mood, tempo_bpm=written.tempo_bpm, level_db=written.level_db)
+    return Music(
+        mood=written.mood,
+        tempo_bpm=written.tempo_bpm,
+        level_db=written.level_db,
+        model=written.model,
+        prompt=written.prompt,
+    )
 
 
 def _captions(written: BriefDocument) -> Captions | None:

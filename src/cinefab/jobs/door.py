@@ -8,6 +8,7 @@ its audit leaf and its event become true together.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -28,6 +29,7 @@ from cinefab.economics.budgets import NOBODY_ELSE, Spenders, budgets_over, recor
 from cinefab.economics.journal import take_gate
 from cinefab.economics.ledger import reserve
 from cinefab.generate.backend import ModelCard
+from cinefab.generate.contract import InputContract
 from cinefab.generate.loads import expected_load
 from cinefab.generate.plan import CLIPS, Instead, estimate_uusd, make_plan
 from cinefab.generate.preview_film import preview_brief, starts_wanted, with_starts
@@ -62,6 +64,7 @@ from cinefab.tenancy.quotas import check_jobs, find_quota
 
 __all__ = ["BLOB", "Opened", "clips_card", "find_model", "open_job", "versions_of"]
 
+_SOUND: Final = "text-to-audio"
 _BLOB_NAME: Final = re.compile(r"blob:([0-9a-f]{64})/")
 
 _HEADROOM: Final = 3
@@ -131,7 +134,7 @@ def open_job(
     `IdempotencyKeyReused` or
     `StorageUnavailable`; none of them leaves a job, a reservation or an asset behind.
     """
-    brief = with_preview_model(shop, brief)
+    brief = with_music_model(shop, with_preview_model(shop, brief))
     chosen = choose_models(shop, brief)
     pins = tuple(each.pins for each in chosen)
     job = JobId(shop.recorder.ids.new("job"))
@@ -240,6 +243,7 @@ def revise_brief(
         )
         revised = _with_files_as_blobs(shop, brief_from_document(merged), folder)
         revised = with_preview_model(shop, replace(revised, deadline_us=None))
+        revised = with_music_model(shop, revised)
         written = after.text
     for index in reseed:
         if index >= len(revised.shots):
@@ -340,6 +344,48 @@ def with_preview_model(shop: Workshop, brief: Brief) -> Brief:
     if first is None or first.model is not None:
         return brief
     return replace(brief, preview_first=replace(first, model=shop.preview_model))
+
+
+def with_music_model(shop: Workshop, brief: Brief) -> Brief:
+    """Return `brief` with the exact model that makes its music, if one is to.
+
+    Raises `BriefInvalid` for a model that there is not, or that does not make sound of the prompt.
+    """
+    music = None if brief.sound is None else brief.sound.music
+    if brief.sound is None or music is None or (music.model is None and not music.prompt):
+        return brief
+    if music.model is None:
+        raise _music_refused("model", "a prompt is for a model", "Name one that makes sound.")
+    name, _, version = music.model.partition("@")
+    model = shop.models.get(name)
+    if model is None or version not in ("", model.card.version):
+        raise _music_refused(
+            "model",
+            f"{music.model!r} is not installed",
+            f"Choose one of: {', '.join(_sound_models(shop)) or 'none is installed'}.",
+        )
+    if model.card.task != _SOUND:
+        raise _music_refused(
+            "model",
+            f"{model.card.ref} makes no sound but {model.card.task}",
+            f"Choose one of: {', '.join(_sound_models(shop)) or 'none is installed'}.",
+        )
+    try:
+        InputContract(model.card).check({"prompt": music.prompt, "references": []}, index=0)
+    except BriefInvalid as error:
+        raise _music_refused("prompt", error.found, "Say what is to be heard.") from error
+    pinned = replace(music, model=model.card.ref)
+    return replace(brief, sound=replace(brief.sound, music=pinned))
+
+
+def _sound_models(shop: Workshop) -> list[str]:
+    return sorted(name for name in shop.models if shop.models[name].card.task == _SOUND)
+
+
+def _music_refused(field: str, found: str, remedy: str) -> BriefInvalid:
+    return BriefInvalid(
+        attempted="order a film", field=f"sound.music.{field}", found=found, remedy=remedy
+    )
 
 
 def clips_card(shop: Workshop) -> ModelCard | None:
@@ -522,10 +568,27 @@ def estimate_whole(shop: Workshop, plan: Plan, model: Model) -> Uusd | None:
     else:
         others = shop.prices.find(CPU)
         without = None if others is None else estimate_uusd(plan, others_nusd_per_s=others)
-    if without is None:
+    music = _music_uusd(shop, plan)
+    if without is None or music is None:
         return None
+    without = Uusd(without + music)
     price = price_ahead(shop, model) or 0
     return Uusd(without + price_of(_loading_us(shop, plan, model), nusd_per_s=price))
+
+
+def _music_uusd(shop: Workshop, plan: Plan) -> Uusd | None:
+    """Return what the music is estimated at that a model makes: its time, and what is asked for it."""
+    music = None if plan.sound is None else plan.sound.music
+    if music is None or music.model is None:
+        return Uusd(0)
+    model = shop.models[music.model.partition("@")[0]]
+    card, seconds = model.card, math.ceil(plan.frames / plan.fps)
+    asked = (card.price_uusd_per_run or 0) + seconds * (card.price_uusd_per_second or 0)
+    price = price_ahead(shop, model)
+    if price is None:
+        return Uusd(asked) if asked else None
+    us = card.cost_us_fixed + seconds * card.cost_us_per_megapixel
+    return Uusd(asked + price_of(DeviceUs(us), nusd_per_s=price))
 
 
 def _loading_us(shop: Workshop, plan: Plan, model: Model) -> DeviceUs:

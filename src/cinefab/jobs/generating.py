@@ -37,7 +37,7 @@ from cinefab.jobs.pieces import (
 )
 from cinefab.jobs.previewing import has_quick_look, preview, show
 from cinefab.jobs.refining import REFUSED
-from cinefab.jobs.running import WatchedRun
+from cinefab.jobs.running import WatchedRun, run_key
 from cinefab.jobs.stages import Attempt, Order, StageOutput, run_stage, stage_ref
 from cinefab.jobs.takes import (
     ask_model,
@@ -53,6 +53,7 @@ from cinefab.provenance.assets import Asset
 from cinefab.record.commit import CommittedStage, NewAsset, find_stage
 from cinefab.review.figures import MEASURE, ordered_document
 from cinefab.review.kept_figures import record_figures
+from cinefab.schedule.containment import Ended
 from cinefab.schedule.failures import failed_runs_of
 from cinefab.schedule.shared_run import Made, SharedRun
 
@@ -361,11 +362,14 @@ async def _with_others(
 
 
 def _has_failed(shop: Workshop, order: Order, name: str) -> bool:
-    """Say whether a shot's stage has failed before: then it is made alone, and hinders nobody."""
+    """Say whether a shot's stage has failed before: then it is made alone, and hinders nobody.
+
+    A worker that died says nothing of a shot.
+    """
     stage = stage_ref(shop, order, name).name
     with shop.recorder.db.read() as connection:
         failed = failed_runs_of(connection, tenant=shop.tenant, job=order.job)
-    return any(each.stage == stage for each in failed)
+    return any(each.stage == stage and each.ended is not Ended.WORKER for each in failed)
 
 
 async def _make_together(
@@ -487,7 +491,7 @@ def _watched(
         for stage in stages:
             shop.tell(Progress(job=order.job, stage=stage, done=min(0.99, share)))
 
-    run = WatchedRun(shop, order, shots, model, on_done=done, on_picture=show_picture)
+    run = WatchedRun(shop, order, run_key(shots), model, on_done=done, on_picture=show_picture)
     return run
 
 

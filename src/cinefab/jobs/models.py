@@ -36,7 +36,12 @@ def model_of(shop: Workshop, order: Order, shot: PlannedShot) -> Model:
 
 def source_type_of(shop: Workshop, order: Order, shots: Iterable[PlannedShot]) -> str:
     """Return the IPTC term for what is made of these shots: theirs, or that of a composite."""
-    kinds = {model_of(shop, order, shot).card.digital_source_type for shot in shots}
+    return together(model_of(shop, order, shot).card.digital_source_type for shot in shots)
+
+
+def together(several: Iterable[str]) -> str:
+    """Return the IPTC term for what is made of things of these kinds."""
+    kinds = set(several)
     if len(kinds) == 1:
         return kinds.pop()
     return _WITH_TRAINED if _TRAINED in kinds else _COMPOSITE
@@ -44,4 +49,19 @@ def source_type_of(shop: Workshop, order: Order, shots: Iterable[PlannedShot]) -
 
 def film_source_type(shop: Workshop, order: Order, plan: Plan) -> str:
     """Return the IPTC term for the whole film."""
-    return source_type_of(shop, order, plan.shots)
+    kinds = {model_of(shop, order, shot).card.digital_source_type for shot in plan.shots}
+    if plan.sound is not None and (music := plan.sound.music) is not None and music.model:
+        kinds.add(music_model(shop, music.model).card.digital_source_type)
+    return together(kinds)
+
+
+def music_model(shop: Workshop, ref: str) -> Model:
+    """Return the model that makes a film's music; raise `ContractMismatch` if it is not installed."""
+    model = shop.models.get(ref.partition("@")[0])
+    if model is not None and model.card.ref == ref:
+        return model
+    raise ContractMismatch(
+        attempted="make the film's music as it was planned",
+        found=f"{ref} is not installed here",
+        remedy="Order it again: it is planned anew here; what was made is reused.",
+    )

@@ -38,7 +38,7 @@ _log: Final = logging.getLogger(__name__)
 
 
 class WatchedRun:
-    """One run of a model, for a shot or for several.
+    """One run of a model; `key` is all that determines what it makes.
 
     `folder` is where its process keeps resume points, `done` the share of its steps that are done,
     and `has_shown` whether a picture of it was shown.
@@ -48,7 +48,7 @@ class WatchedRun:
         self,
         shop: Workshop,
         order: Order,
-        shots: Sequence[PlannedShot],
+        key: Sha256,
         model: Model,
         *,
         on_done: Callable[[float], None],
@@ -57,7 +57,7 @@ class WatchedRun:
         self._shop = shop
         self._job = order.job
         self._model = model
-        self.key = run_key(shots)
+        self.key = key
         self.folder = shop.scratch / order.job / f"run-{self.key[:16]}"
         self._on_done = on_done
         self._on_picture = on_picture

@@ -28,7 +28,7 @@ from cinefab.jobs.generating import ask_for_takes, take_stage
 from cinefab.jobs.models import model_of
 from cinefab.jobs.pins import Trial, exact
 from cinefab.jobs.refining import REFUSED
-from cinefab.jobs.running import WatchedRun
+from cinefab.jobs.running import WatchedRun, run_key
 from cinefab.jobs.stages import Attempt, Order, StageOutput, run_stage, stage_ref
 from cinefab.jobs.takes import input_said, prompt_of, sources_of
 from cinefab.jobs.workshop import Workshop
@@ -136,7 +136,7 @@ def _watched(shop: Workshop, order: Order, shot: PlannedShot) -> WatchedRun | No
         return
 
     return WatchedRun(
-        shop, order, [shot], model, on_done=lambda _share: None, on_picture=show_nobody
+        shop, order, run_key([shot]), model, on_done=lambda _share: None, on_picture=show_nobody
     )
 
 

@@ -7,6 +7,7 @@ lengths, lines and wishes do not is given the sound that it had.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +23,7 @@ from cinefab.core.units import WHOLE_BP, BasisPoints
 from cinefab.engine.compute import ComputeResult
 from cinefab.generate.segments import KeptSegment, record_segment
 from cinefab.generate.sounding import music_document
+from cinefab.jobs.models import music_model, together
 from cinefab.jobs.pieces import edges_by_weight, find_intact
 from cinefab.jobs.stages import Order, StageOutput, run_stage
 from cinefab.jobs.takes import require_same_versions
@@ -49,10 +51,12 @@ async def make_sound(shop: Workshop, order: Order, plan: Plan, spoken: Sequence[
     if all(key in kept for key in keys):
         return kept[_track_key(sound)]
 
+    bed = await _bed(shop, order, plan, sound)
+
     async def body() -> StageOutput:
         require_same_versions(shop, order, plan)
         folder = shop.scratch / order.job
-        argument = await asyncio.to_thread(_argument, shop, plan, sound, folder)
+        argument = await asyncio.to_thread(_argument, shop, plan, sound, folder, bed)
         answer = await shop.compute.run(
             _SOUND_TASK,
             argument,
@@ -61,7 +65,7 @@ async def make_sound(shop: Workshop, order: Order, plan: Plan, spoken: Sequence[
         value: Any = answer.value
         paths = Path(argument["kept"]), Path(argument["track"])
         return await asyncio.to_thread(
-            _keep, shop, plan, sound, value, paths, _line_sources(sound, spoken), answer
+            _keep, shop, plan, sound, value, paths, _sources(plan, sound, spoken, bed), answer
         )
 
     committed = await run_stage(shop, order, "sound", body)
@@ -77,8 +81,28 @@ def _track_key(sound: PlannedSound) -> Sha256:
     return digest_of({"aac": sound.key})
 
 
-def _argument(shop: Workshop, plan: Plan, sound: PlannedSound, folder: Path) -> dict[str, Any]:
+async def _bed(
+    shop: Workshop, order: Order, plan: Plan, sound: PlannedSound
+) -> Mapping[str, Any] | None:
+    """Return the music's asset and digest, where a model makes it; None where it is synthesised."""
+    if sound.music is None or sound.music.model is None:
+        return None
+    # Most films have theirs synthesised, and load nothing of this.
+    from cinefab.jobs import scoring  # noqa: PLC0415 - see above
+
+    return await scoring.make_bed(shop, order, plan, sound)
+
+
+def _argument(
+    shop: Workshop,
+    plan: Plan,
+    sound: PlannedSound,
+    folder: Path,
+    bed: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    made = {} if bed is None else {"bed": str(shop.blobs.local_path(Sha256(bed["digest"])))}
     return {
+        **made,
         "shots": [shot.frames for shot in plan.shots],
         "transitions": [[each.into, each.kind.value, each.frames] for each in plan.transitions],
         "fps": str(plan.fps),
@@ -99,16 +123,27 @@ def _argument(shop: Workshop, plan: Plan, sound: PlannedSound, folder: Path) -> 
     }
 
 
-def _line_sources(sound: PlannedSound, spoken: Sequence[Json]) -> tuple[SourceEdge, ...]:
-    """Return the spoken lines as sources, each by how long it is heard."""
+def _sources(
+    plan: Plan, sound: PlannedSound, spoken: Sequence[Json], bed: Mapping[str, Any] | None
+) -> tuple[SourceEdge, ...]:
+    """Return the music that a model made and the spoken lines as sources, by how long each is heard."""
     length = {line.shot: line.length_ms for line in sound.lines}
     sources = []
+    if bed is not None:
+        whole_ms = math.ceil(plan.frames / plan.fps * 1000)
+        sources.append((AssetId(str(bed["asset"])), Relation.COMPONENT_OF, whole_ms))
     for line in spoken:
         assert isinstance(line, Mapping), "a line is an object"
         sources.append(
             (AssetId(str(line["asset"])), Relation.COMPONENT_OF, length[int(str(line["shot"]))])
         )
     return edges_by_weight(sources)
+
+
+def _source_type(shop: Workshop, sound: PlannedSound) -> str:
+    if sound.music is None or sound.music.model is None:
+        return _SOURCE_TYPE
+    return together([_SOURCE_TYPE, music_model(shop, sound.music.model).card.digital_source_type])
 
 
 def _keep(
@@ -141,7 +176,7 @@ def _keep(
         lineage=Lineage(
             made_by=_MADE_BY,
             sources=lines,
-            digital_source_type=_SOURCE_TYPE,
+            digital_source_type=_source_type(shop, sound),
             parameters=parameters,
         ),
     )
@@ -160,7 +195,7 @@ def _keep(
                     source=sibling(0), relation=Relation.PARENT_OF, weight_bp=BasisPoints(WHOLE_BP)
                 ),
             ),
-            digital_source_type=_SOURCE_TYPE,
+            digital_source_type=_source_type(shop, sound),
         ),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from cinefab.assemble.sound.ducking import duck_gain, joined
 from cinefab.assemble.sound.effects import play_effects
@@ -16,13 +17,14 @@ from cinefab.core.sound import Music
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mix:
-    """What is heard over a film."""
+    """What is heard over a film; `bed` is the music's file, where a model made it."""
 
     timeline: Timeline
     music: Music | None
     effects: bool
     lines: Sequence[Line]
     seed: int
+    bed: Path | None = None
 
 
 def mixed(mix: Mix) -> Iterator[Samples]:
@@ -42,7 +44,14 @@ def mixed(mix: Mix) -> Iterator[Samples]:
 
 
 def _bed(mix: Mix) -> Iterator[Samples] | None:
-    return None if mix.music is None else play_music(mix.timeline, mix.music, seed=mix.seed)
+    if mix.music is None:
+        return None
+    if mix.bed is not None:
+        # Most films have theirs synthesised.
+        from cinefab.assemble.sound.bed import play_bed  # noqa: PLC0415 - see above
+
+        return play_bed(mix.bed, mix.timeline.samples, level_db=mix.music.level_db)
+    return play_music(mix.timeline, mix.music, seed=mix.seed)
 
 
 def _or_silence(blocks: Iterator[Samples] | None, samples: int) -> Iterator[Samples]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -10,7 +11,7 @@ from typing import Any, Final
 
 from cinefab.core.canonical import Json, digest_of
 from cinefab.core.errors import ContractMismatch
-from cinefab.generate.backend import DeviceNeed, Limits, ModelCard
+from cinefab.generate.backend import AUDIO_HZ, DeviceNeed, Limits, ModelCard
 from cinefab.generate.models.diffusers.schedulers import GO_ON
 from cinefab.generate.models.diffusers.settings import Configured, refused
 from cinefab.generate.models.diffusers.weights import ModelFiles, read_lora, read_model
@@ -83,6 +84,7 @@ def identify(name: str, configured: Configured) -> Identity:
             height_max=_SIDE_MAX,
             frames_max=_FRAMES_MAX,
             batch_max=1 if task == "text-to-audio" else configured.batch,
+            samples_max=_samples(files) if task == "text-to-audio" else None,
         ),
         capabilities=_capabilities(task, configured, files),
         devices=(
@@ -192,6 +194,17 @@ def _capabilities(task: str, configured: Configured, files: ModelFiles) -> froze
     if configured.step_cache == "none" and is_known:
         found.add("checkpoint")
     return frozenset(found)
+
+
+def _samples(files: ModelFiles) -> int | None:
+    """Return how many samples of 48 kHz a model makes at most, where its files tell."""
+    latents = files.configs.get("transformer", {}).get("sample_size")
+    vae = files.configs.get("vae", {})
+    ratios, rate = vae.get("downsampling_ratios"), vae.get("sampling_rate")
+    if not latents or not ratios or not rate:
+        return None
+    hop = math.prod(int(ratio) for ratio in ratios)
+    return int(latents) * hop * AUDIO_HZ // int(rate)
 
 
 def _cost(configured: Configured, files: ModelFiles, device: str) -> int:
