@@ -140,6 +140,7 @@ def test_a_no_to_the_preview_charges_the_preview_alone(studio: Studio) -> None:
     assert report["voided_uusd"] > 0
 
 
+@pytest.mark.long
 def test_what_is_sent_back_at_its_preview_is_shown_again_before_it_is_made(studio: Studio) -> None:
     waits = order(studio, BRIEF.replace("model: opener\n", "") + "preview_first: {ask: true}\n")
 

@@ -200,6 +200,48 @@ def test_a_refused_take_is_scrap_its_remake_rework_and_only_the_good_one_is_kept
     studio.check_books()
 
 
+@pytest.mark.long
+def test_a_take_that_was_refused_is_not_made_again_but_what_passed_after_it_is_reused(
+    on_sqlite: Studio,
+) -> None:
+    seed = next(
+        each for each in range(100) if fails(each) and fails(seed_of(each, 1))
+        and not fails(seed_of(each, 2))
+    )  # fmt: skip
+    once = ("--set", f"seed={seed}", "--set", "refine.attempts=1")
+
+    first = on_sqlite.make(on_sqlite.brief(BRIEF), *once, expect=3)
+    second = on_sqlite.make(on_sqlite.brief(BRIEF), "--set", f"seed={seed}")
+    third = on_sqlite.make(on_sqlite.brief(BRIEF), "--set", f"seed={seed}", "--set", "title=Thrice")
+
+    assert [row.attempt for row in takes(on_sqlite, first["job"])] == [0, 1]
+    # Two refusals are known; the third take is the first that this job makes, and it is right.
+    (made,) = takes(on_sqlite, second["job"])
+    assert (made.attempt, made.seed) == (0, seed_of(seed, 2))
+    assert second["yield"] == 1
+    assert "scrap" not in second["device_us_by_class"]
+    assert "rework" not in second["device_us_by_class"]
+    assert [each.get("remembered") for each in second["attempts"]] == [
+        first["job"], first["job"], None,
+    ]  # fmt: skip
+    assert [each["cost_uusd"] for each in second["attempts"][:2]] == [0, 0]
+    assert takes(on_sqlite, third["job"]) == []
+    assert third["status"] == "delivered"
+    assert {each["made_by"] for each in third["segments"]} == {"reuse"}
+    assert "not made: known from" in Path(third["out"], "report.html").read_text()
+
+    # Where no attempt is left the known take is what is reviewed, at no cost but the review's.
+    again = on_sqlite.make(on_sqlite.brief(BRIEF), *once, "--set", "title=Refused", expect=3)
+    assert takes(on_sqlite, again["job"]) == []
+    assert again["failure"]["found"] == first["failure"]["found"]
+    # Under other lines the same take is another question.
+    settings = {"CINEFAB_REVIEW_THRESHOLDS": "freeze_ms_max=1999"}
+    on_sqlite.environment |= settings
+    lenient = on_sqlite.make(on_sqlite.brief(BRIEF), *once, "--set", "title=Lenient", expect=3)
+    assert [row.attempt for row in takes(on_sqlite, lenient["job"])] == [0, 1]
+    on_sqlite.check_books()
+
+
 def test_a_take_in_the_wrong_colours_is_refused_at_once_and_made_again(on_sqlite: Studio) -> None:
     install(
         on_sqlite,

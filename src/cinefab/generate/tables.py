@@ -51,6 +51,28 @@ take: Final = sa.Table(
 `pixels`. Takes of before have none of the three.
 """
 
+refused_take: Final = sa.Table(
+    "refused_take",
+    METADATA,
+    row_id(),
+    sa.Column("tenant_id", sa.Text, nullable=False),
+    sa.Column("job_id", sa.Text, nullable=False),
+    sa.Column("asset_id", sa.Text, nullable=False),
+    sa.Column("segment_key", sa.Text, nullable=False),
+    sa.Column("judged_by", sa.Text, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("frames", sa.Integer, nullable=False),
+    sa.Column("verdict", sa.Text, nullable=False),
+    sa.Column("created_us", sa.BigInteger, nullable=False),
+    sa.UniqueConstraint("tenant_id", "segment_key", "judged_by"),
+    sqlite_autoincrement=True,
+)
+"""Takes of deterministic models that were refused: making their keys again gives their bytes again.
+
+`judged_by` is the digest of what they were judged by: checks, their lines, what was ordered. Under
+others the same take may pass. The row goes when a sweep takes the bytes.
+"""
+
 resume_point: Final = sa.Table(
     "resume_point",
     METADATA,

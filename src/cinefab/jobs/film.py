@@ -35,6 +35,7 @@ from cinefab.jobs import (
     ingesting,
     planning,
     refining,
+    remembering,
     reviewing,
 )
 from cinefab.jobs.owners import workshop_of, workshop_within
@@ -322,8 +323,9 @@ async def _takes(
     is refused to the last is part of them: the review of the film has the last word.
     """
     plan = first
+    known: dict[int, int] = {}
     plan, planned, pieces, made = await _attempt(
-        shop, order, plan, first, planned, references, spoken, kept, attempt=0
+        shop, order, plan, first, planned, references, spoken, kept, attempt=0, known=known
     )
     for attempt in range(1, order.brief.refine.attempts + 1):
         refused = refining.refused_shots(plan, made)
@@ -342,6 +344,7 @@ async def _takes(
                 planned,
                 attempt,
                 spoken,
+                refining.remembered_shots(made, attempt=attempt - 1),
             ),
         )
         if again is None:
@@ -353,7 +356,16 @@ async def _takes(
         )
         pieces = generating.all_segments(pieces, [found])
         plan, planned, pieces, made = await _attempt(
-            shop, order, plan, first, planned, references, spoken, pieces, attempt=attempt
+            shop,
+            order,
+            plan,
+            first,
+            planned,
+            references,
+            spoken,
+            pieces,
+            attempt=attempt,
+            known=known,
         )
     return plan, planned, pieces
 
@@ -369,16 +381,19 @@ async def _attempt(
     kept: Json,
     *,
     attempt: int,
+    known: dict[int, int],
 ) -> tuple[Plan, Json, dict[str, Any], dict[int, Any]]:
     """Make the shots with something missing, where their model cannot by the next that is named.
 
     Return the plan of what was made in the end, as it is and by its digests, all pieces, and what
-    each shot came to.
+    each shot came to. `known` counts, by shot, the attempts that were refused by memory.
     """
     made: dict[int, Any] = {}
     pieces = generating.all_segments(kept, [])
     for turn in count(1):
-        now = await _shots(shop, order, plan, planned, references, pieces, attempt=attempt)
+        now = await _shots(
+            shop, order, plan, planned, references, pieces, attempt=attempt, turn=turn, known=known
+        )
         made |= now
         pieces = generating.all_segments(pieces, [each["pieces"] for each in now.values()])
         given_up = falling_back.given_up(now)
@@ -417,22 +432,49 @@ async def _shots(
     kept: Json,
     *,
     attempt: int,
+    turn: int,
+    known: dict[int, int],
 ) -> dict[int, Any]:
     via: Mapping[str, int] = planned.get("via", {})
+    wanted = {
+        shot.index: generating.take_stage(
+            shot.index, attempt=attempt, via=via.get(str(shot.index), 0)
+        )
+        for shot in plan.shots
+        if generating.is_missing(plan, shot, kept)
+    }
+    if not wanted:
+        return {}
+    found: Any = await _stage(
+        order.named(f"known:{attempt}:{turn}"),
+        lambda: remembering.find_remembered(shop, order, plan, wanted, kept),
+    )
+    refused = {int(index): answer for index, answer in found.items()}
+    for index in refused:
+        known[index] = known.get(index, 0) + 1
+    kept = generating.all_segments(kept, [each["pieces"] for each in refused.values()])
 
     async def _shot(shot: PlannedShot) -> Json:
         asked = via.get(str(shot.index), 0)
         return await step(
             order.named(generating.take_stage(shot.index, attempt=attempt, via=asked)),
             lambda: generating.generate(
-                shop, order, plan, shot, references, kept, attempt=attempt, via=asked
+                shop,
+                order,
+                plan,
+                shot,
+                references,
+                kept,
+                attempt=attempt,
+                via=asked,
+                made_before=attempt - known.get(shot.index, 0),
             ),
             attempts_max=_RENDER_ATTEMPTS,
         )
 
-    missing = [shot for shot in plan.shots if generating.is_missing(plan, shot, kept)]
+    missing = [plan.shots[index] for index in wanted if index not in refused]
     made = await asyncio.gather(*(_shot(shot) for shot in missing))
-    return {shot.index: answer for shot, answer in zip(missing, made, strict=True)}
+    return refused | {shot.index: answer for shot, answer in zip(missing, made, strict=True)}
 
 
 async def _package(

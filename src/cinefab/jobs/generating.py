@@ -37,6 +37,7 @@ from cinefab.jobs.pieces import (
 )
 from cinefab.jobs.previewing import has_quick_look, preview, show
 from cinefab.jobs.refining import REFUSED
+from cinefab.jobs.remembering import judgement_of, remember
 from cinefab.jobs.running import WatchedRun, run_key
 from cinefab.jobs.stages import Attempt, Order, StageOutput, run_stage, stage_ref
 from cinefab.jobs.takes import (
@@ -88,25 +89,28 @@ async def generate(
     *,
     attempt: int = 0,
     via: int = 0,
+    made_before: int | None = None,
 ) -> Json:
     """Make a shot's missing segments in one run of its model, and have them judged.
 
     Return the `pieces` by key, and why they were `refused`, or None: whether a refused shot is made
     again, as another `attempt`, is the walk's to decide. Where the model cannot make it and another
     is named, what it `gave_up` for is returned; `via` counts how many were asked before.
+    `made_before` counts the attempts that this job made itself, where not all of them.
     """
+    again = attempt if made_before is None else made_before
     missing = missing_of(plan, shot, pieces_from(kept))
     name = take_stage(shot.index, attempt=attempt, via=via)
     shots = companions(shop, order, plan, shot, kept)
     if len(shots) > 1 and not await asyncio.to_thread(_has_failed, shop, order, name):
         committed = await _with_others(
-            shop, order, plan, shots, shot, references, kept, attempt=attempt, via=via
+            shop, order, plan, shots, shot, references, kept, attempt=attempt, via=via, again=again
         )
         return await _answer(shop, order, shot, name, committed)
 
     async def body(run: Attempt) -> StageOutput:
         recorded = stage_ref(shop, order, name).name
-        return await _make(shop, order, plan, shot, missing, references, attempt, recorded, run)
+        return await _make(shop, order, plan, shot, missing, references, again, recorded, run)
 
     committed = await run_contained(shop, order, name, model_of(shop, order, shot), body)
     return await _answer(shop, order, shot, name, committed)
@@ -142,7 +146,7 @@ async def _make(
     shot: PlannedShot,
     missing: Sequence[PlannedSegment],
     references: Sequence[Json],
-    attempt: int,
+    again: int,
     recorded: str,
     running: Attempt,
 ) -> StageOutput:
@@ -161,7 +165,7 @@ async def _make(
     )
     value: Any = answer.value
     output = await asyncio.to_thread(
-        _keep, shop, order, plan, shot, value, references, answer, attempt, recorded, run
+        _keep, shop, order, plan, shot, value, references, answer, again, recorded, run
     )
     if run is not None:
         await asyncio.to_thread(run.close)
@@ -277,6 +281,7 @@ async def _with_others(
     *,
     attempt: int,
     via: int,
+    again: int,
 ) -> CommittedStage | GaveUp:
     """Make a shot's takes in one run with those of others, and commit what is this shot's."""
     model = model_of(shop, order, shot)
@@ -327,7 +332,7 @@ async def _with_others(
     async def body(running: Attempt) -> StageOutput:
         if shared.is_given(shot.index):
             own = missing[shot.index]
-            return await _make(shop, order, plan, shot, own, references, attempt, recorded, running)
+            return await _make(shop, order, plan, shot, own, references, again, recorded, running)
         made, share = await shared.made(), shared.share_of(shot.index)
         value = made.of_shots[shot.index]
         if isinstance(value, BriefInvalid):
@@ -343,7 +348,7 @@ async def _with_others(
         )
         told = {**value, "load_us": 0, **_with_whom(value, shots)}
         return await asyncio.to_thread(
-            _keep, shop, order, plan, shot, told, references, answer, attempt, recorded, None
+            _keep, shop, order, plan, shot, told, references, answer, again, recorded, None
         )
 
     try:
@@ -503,7 +508,7 @@ def _keep(
     value: Mapping[str, Any],
     references: Sequence[Json],
     answer: ComputeResult,
-    attempt: int,
+    again: int,
     recorded: str,
     run: WatchedRun | None,
 ) -> StageOutput:
@@ -554,11 +559,13 @@ def _keep(
             "encoder": plan.versions.encoder,
             "contract": plan.versions.contract,
         },
-        attempt=attempt,
+        attempt=again,
         refused=None if refused is None else f"{refused['check']}: {refused['reason']}",
         stage=recorded,
         pixels=plan.size.width * plan.size.height,
     )
+
+    judged_by = None if refused is None else judgement_of(shop, order, plan, shot)
 
     def also(connection: sa.Connection, made: tuple[Asset, ...]) -> None:
         now_us = shop.recorder.clock.now_us()
@@ -573,6 +580,7 @@ def _keep(
             run.forget(connection)
         if came:
             delivered.record_origins(connection, came, made[: len(came)])
+        pieces: list[KeptSegment] = []
         for part, asset in zip(value["parts"], made[len(came) :], strict=True):
             kept = KeptSegment(
                 key=Sha256(part["key"]),
@@ -580,11 +588,14 @@ def _keep(
                 digest=asset.sha256,
                 frames=part["frames"],
             )
+            pieces.append(kept)
             if refused is None:
                 record_segment(connection, kept, tenant=shop.tenant, now_us=now_us)
             record_take(
                 connection, facts, tenant=shop.tenant, job=order.job, made=kept, now_us=now_us
             )
+        if judged_by is not None:
+            remember(shop, connection, order, pieces, judged_by=judged_by, verdict=refused)
         record_figures(
             connection,
             {part["digest"]: part["figures"] for part in value["parts"] if "figures" in part},
@@ -603,7 +614,7 @@ def _keep(
         also=also,
         load_us=load_us,
         work_us=answer.worker_us - load_us,
-        work_class=_worth(attempt, is_refused=refused is not None),
+        work_class=_worth(again, is_refused=refused is not None),
         bills=tuple(Bill(**bill) for bill in said.get("bills", ())),
     )
 
@@ -640,12 +651,12 @@ def _judge(shop: Workshop, order: Order, plan: Plan, shot: PlannedShot) -> dict[
     }
 
 
-def _worth(attempt: int, *, is_refused: bool) -> TimeClass:
+def _worth(again: int, *, is_refused: bool) -> TimeClass:
     """Return what a run's time was: what is done again is rework, whatever comes of it.
 
     A first take that is thrown away is scrap, which is ours to bear.
     """
-    if attempt:
+    if again:
         return TimeClass.REWORK
     return TimeClass.SCRAP if is_refused else TimeClass.GOOD
 

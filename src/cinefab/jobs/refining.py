@@ -30,6 +30,21 @@ REFUSED: Final = "refused"
 """What a shot's takes say where a check refused them: by which check, why, and from where on."""
 
 
+REMEMBERED: Final = "remembered"
+"""What an answer says that was not made: in which job it was refused, and with which seed."""
+
+
+def remembered_shots(made: Mapping[int, Json], *, attempt: int) -> list[Json]:
+    """Return what a report says of the shots that were refused by memory, in this attempt."""
+    said: list[Json] = []
+    for index, answer in sorted(made.items()):
+        facts: Any = answer
+        if REMEMBERED in facts:
+            known = facts[REMEMBERED]
+            said.append({"shot": index, "attempt": attempt, REFUSED: facts[REFUSED], **known})
+    return said
+
+
 def refused_shots(plan: Plan, made: Mapping[int, Json]) -> dict[int, str]:
     """Return, by index, the shots whose takes were refused and may come out otherwise, and by whom.
 
@@ -53,11 +68,12 @@ async def refine(
     before: Json,
     attempt: int,
     spoken: Sequence[Json] = (),
+    remembered: Sequence[Json] = (),
 ) -> Json:
     """Plan the refused shots anew as far as the budget goes; return the plan's digests and `tries`.
 
     `plan` is the one that was made just now, `first` the film's own, `before` what the last
-    planning returned, `spoken` are the film's lines. None where nothing can be paid for any more. Raises what planning
+    planning returned, `spoken` are the film's lines, `remembered` the refusals that were known. None where nothing can be paid for any more. Raises what planning
     raises.
     """
     stage = f"refine:{attempt}"
@@ -77,6 +93,8 @@ async def refine(
         tries[str(index)] = [*tries.get(str(index), ()), advice.value]
     again = as_tried(shop, order, first, tries)
     kept = {name: facts[name] for name in ("instead", "via", "fallbacks") if name in facts}
+    if remembered:
+        kept[REMEMBERED] = list(remembered)
     return await planning.plan(
         shop,
         again,

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from cinefab.core.ids import TenantId
 from cinefab.economics.report import JobCosts
 from cinefab.generate.tables import take
-from cinefab.jobs.refining import REFUSED
+from cinefab.jobs.refining import REFUSED, REMEMBERED
 from cinefab.jobs.stages import PREVIEW, stage_called
 from cinefab.record.commit import CommittedStage
 
@@ -25,7 +25,8 @@ def attempts_of(
     """Return every run of a shot that was refused, or made again, in order.
 
     `refused` says by which check and why, null for the take that was kept; `after` is what was
-    changed for this attempt, in the words of the check that had refused the one before.
+    changed for this attempt, in the words of the check that had refused the one before. One that
+    was refused before names that job as `remembered`: it was not made again.
     """
     runs = [
         (*_shot_and_attempt(stage.name), stage)
@@ -36,7 +37,7 @@ def attempts_of(
     seeds = _seeds(connection, [stage for _, _, stage in found], tenant=tenant)
     advised = _advised(stages)
     spent = {stage.stage: stage for stage in costs.stages}
-    return [
+    made = [
         {
             "shot": shot,
             "attempt": attempt,
@@ -47,8 +48,25 @@ def attempts_of(
             "device_us": spent[stage.name].device_us if stage.name in spent else None,
             "cost_uusd": spent[stage.name].cost_uusd if stage.name in spent else None,
         }
-        for shot, attempt, stage in sorted(found, key=lambda each: each[:2])
+        for shot, attempt, stage in found
     ]
+    known = [
+        {
+            "shot": each["shot"],
+            "attempt": each["attempt"],
+            "stage": None,
+            "seed": each["seed"],
+            "after": advised.get((each["shot"], each["attempt"])),
+            "refused": each[REFUSED],
+            "device_us": 0,
+            "cost_uusd": 0,
+            REMEMBERED: each["job"],
+        }
+        for stage in stages
+        if is_planning(stage)
+        for each in _remembered(stage)
+    ]
+    return sorted([*made, *known], key=lambda each: (each["shot"], each["attempt"]))
 
 
 def is_planning(stage: CommittedStage, *, of_preview: bool = False) -> bool:
@@ -67,6 +85,12 @@ def is_planning(stage: CommittedStage, *, of_preview: bool = False) -> bool:
 def _shot_and_attempt(name: str) -> tuple[int, int]:
     _, shot, *attempt = stage_called(name).split(":")
     return int(shot), int(attempt[0]) if attempt else 0
+
+
+def _remembered(stage: CommittedStage) -> list[Mapping[str, Any]]:
+    facts: Any = stage.facts
+    known: list[Mapping[str, Any]] = facts.get(REMEMBERED, [])
+    return known
 
 
 def _refusal(stage: CommittedStage) -> Mapping[str, Any] | None:

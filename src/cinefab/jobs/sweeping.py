@@ -26,7 +26,7 @@ from cinefab.core.clock import Clock
 from cinefab.core.ids import TenantId
 from cinefab.core.units import Uusd
 from cinefab.deliver.tables import release
-from cinefab.generate.tables import resume_point, segment
+from cinefab.generate.tables import refused_take, resume_point, segment
 from cinefab.jobs.door import blobs_in
 from cinefab.jobs.status import ENDED
 from cinefab.jobs.tables import brief as brief_table
@@ -206,6 +206,7 @@ def _condemn(connection: sa.Connection, found: _Found, *, now_us: int) -> None:
     digests = [blob.digest for blob in found.going]
     for some in _in_parts(digests):
         connection.execute(segment.delete().where(segment.c.digest.in_(some)))
+        connection.execute(refused_take.delete().where(refused_take.c.digest.in_(some)))
     _forget_points(connection, set(digests))
     condemn(connection, found.going, now_us=now_us)
     by_tenant: dict[str, list[Condemned]] = defaultdict(list)
@@ -362,6 +363,10 @@ def _may_be_used(connection: sa.Connection, blobs: Blobs, tenant: str, job: str)
     found = set(connection.execute(derived).scalars())
     for some in _in_parts(sorted(keys)):
         found |= set(connection.execute(kept.where(segment.c.key.in_(some))).scalars())
+        refused = sa.select(refused_take.c.digest).where(
+            refused_take.c.tenant_id == tenant, refused_take.c.segment_key.in_(some)
+        )
+        found |= set(connection.execute(refused).scalars())
     return found
 
 

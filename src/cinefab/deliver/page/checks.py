@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Final
 
-from cinefab.deliver.page.figures import moment, money, span_of, timecode
+from cinefab.deliver.page.figures import identity, moment, money, span_of, timecode
 from cinefab.deliver.page.markup import Child, Html, join, said, tag
 from cinefab.deliver.page.timeline import Report
 
@@ -47,7 +47,7 @@ def attempts(report: Report) -> Html:
         tag(
             "tr",
             tag("td", f"Shot {each['shot'] + 1}", class_="part"),
-            tag("td", "first take" if not each["attempt"] else f"again ({each['attempt']})"),
+            tag("td", _which(each)),
             tag("td", said(str(each["after"] or "").replace("_", " "))),
             tag("td", each["seed"], class_="n"),
             tag("td", _came_out(each["refused"])),
@@ -79,6 +79,14 @@ def attempts(report: Report) -> Html:
         tag("div", tag("table", tag("thead", head), tag("tbody", rows)), class_="wide"),
         id="attempts",
     )
+
+
+def _which(take: Mapping[str, Any]) -> list[Child]:
+    number = take["attempt"]
+    words: list[Child] = ["first take" if not number else f"again ({number})"]
+    if "remembered" in take:
+        words += [", not made: known from ", identity(take["remembered"])]
+    return words
 
 
 def _came_out(refused: Mapping[str, Any] | None) -> Html:

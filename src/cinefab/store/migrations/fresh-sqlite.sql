@@ -1,4 +1,4 @@
--- revision 0018
+-- revision 0019
 CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
@@ -736,4 +736,17 @@ CREATE TABLE "bill" (
 );
 CREATE INDEX ix_bill_lease_id ON bill (lease_id);
 CREATE INDEX ix_bill_tenant_id_bill_job_id ON bill (tenant_id, job_id);
-INSERT INTO alembic_version (version_num) VALUES ('0018');
+CREATE TABLE refused_take (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	tenant_id TEXT NOT NULL, 
+	job_id TEXT NOT NULL, 
+	asset_id TEXT NOT NULL, 
+	segment_key TEXT NOT NULL, 
+	judged_by TEXT NOT NULL, 
+	digest TEXT NOT NULL, 
+	frames INTEGER NOT NULL, 
+	verdict TEXT NOT NULL, 
+	created_us BIGINT NOT NULL, 
+	CONSTRAINT uq_refused_take_tenant_id_segment_key_judged_by UNIQUE (tenant_id, segment_key, judged_by)
+);
+INSERT INTO alembic_version (version_num) VALUES ('0019');
