@@ -86,7 +86,7 @@ def build_app(service: Service, *, loopback: bool) -> ASGIApp:
     )
     app.state.service = service
     app.state.loopback = loopback
-    app.state.links = Links(service.settings.home)
+    app.state.links = Links(service.settings.home, secrets_key=service.settings.secrets_key)
     for each in _ROUTES:
         app.include_router(each.routes)
     app.add_exception_handler(CinefabError, answer_cinefab_error)

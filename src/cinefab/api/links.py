@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
-import secrets
 from pathlib import Path
 from urllib.parse import urlencode
 
 from cinefab.api.errors import LinkRefused
 from cinefab.core.ids import TenantId
+from cinefab.tenancy.sealed import key_in_file
 
 
 class Links:
-    """Signs links, and knows its own again; the secret is a file in the studio's home."""
+    """Signs links, and knows its own again, and those of doors with the same secret.
 
-    def __init__(self, home: Path) -> None:
-        self._secret = _secret_in(home / "links.key")
+    It is made from the key that was configured for secrets, or else a file in the studio's home.
+    """
+
+    def __init__(self, home: Path, *, secrets_key: str) -> None:
+        self._secret = _secret_of(home, secrets_key)
 
     def sign(self, tenant: TenantId, asset: str, *, expires: int) -> str:
         """Return the path and query of a link to an asset's content until `expires` (Unix time)."""
@@ -42,15 +44,11 @@ class Links:
         return hmac.new(self._secret, said, hashlib.sha256).hexdigest()
 
 
-def _secret_in(path: Path) -> bytes:
-    try:
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_bytes()
-    with os.fdopen(file, "wb") as writing:
-        made = secrets.token_bytes(32)
-        writing.write(made)
-    return made
+def _secret_of(home: Path, secrets_key: str) -> bytes:
+    # Doors that share no folder share the key that was configured, and so each other's links.
+    if secrets_key:
+        return hmac.digest(secrets_key.encode(), b"links to content", "sha256")
+    return key_in_file(home / "links.key")
 
 
 def _refused(found: str) -> LinkRefused:

@@ -78,10 +78,11 @@ def open_seal(configured: str, *, file: Path) -> Seal:
             return Seal.of(base64.b64decode(configured, validate=True))
         except (binascii.Error, ValueError):
             return Seal.of(b"")
-    return Seal.of(_key_in(file))
+    return Seal.of(key_in_file(file))
 
 
-def _key_in(path: Path) -> bytes:
+def key_in_file(path: Path) -> bytes:
+    """Return the secret in a file of its owner's alone, made now if there is none."""
     # Written beside and linked, so that whoever starts at the same moment never reads half of it.
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
