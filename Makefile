@@ -47,6 +47,7 @@ bench: $(VENV)/.core
 	$(BIN)/python bench/effects.py
 	$(BIN)/python bench/ingest.py
 	$(BIN)/python bench/ledger.py
+	$(BIN)/python bench/placement.py
 	$(BIN)/python bench/provenance.py
 	$(BIN)/python bench/who.py
 	$(BIN)/python bench/sound.py

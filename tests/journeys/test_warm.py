@@ -19,6 +19,16 @@ backend = "slow-to-load"
 [models.cold]
 backend = "slow-to-load"
 
+[models.gang]
+backend = "slow-to-load"
+device_class = "cuda"
+count = 2
+
+[devices.card]
+class = "cuda"
+memory_gb = 8
+count = 2
+
 [warm]
 models = ["kept"]
 """
@@ -74,22 +84,28 @@ def test_interactive_work_on_a_warm_model_charges_no_loading_and_a_cold_start_is
         ("cold", "interactive"),
         ("cold", "batch"),
         ("cold", "batch"),
+        ("gang", "batch"),
     ]
     briefs = [
         studio.brief(BRIEF.format(model=model, tier=tier, seed=seed), name=f"{seed}.yaml")
         for seed, (model, tier) in enumerate(wanted)
     ]
 
-    warm, refused, cold, again = made(studio, briefs)
+    warm, refused, cold, again, gang = made(studio, briefs)
 
     assert refused["status"] == "NotWarm"
-    assert [each["status"] for each in (warm, cold, again)] == ["delivered"] * 3
+    assert [each["status"] for each in (warm, cold, again, gang)] == ["delivered"] * 4
     assert "load" not in of_takes(warm)
     assert of_takes(cold)["load"] >= 200_000
     assert "load" not in of_takes(again)
     # The card says an hour of loading; only what was cold was expected to take it.
     assert warm["reserved_uusd"] < 45_000 < cold["reserved_uusd"]
     assert again["reserved_uusd"] < 45_000
+    # The time of a gang is that of each of its devices.
+    lease = next(each for each in gang["leases"] if each["stage"] == "generate:0")
+    took_ms = next(each["ms"] for each in gang["stages"] if each["name"] == "generate:0")
+    assert lease["device_class"] == "cuda"
+    assert abs(lease["device_us"] - 2000 * took_ms) <= 1000
     studio.check_books()
 
 

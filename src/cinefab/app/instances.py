@@ -72,6 +72,7 @@ class Instances:
         self._lock = threading.Lock()
         self._live: dict[int, _Instance] = {}
         self._warming: set[str] = set()
+        self._pinned: dict[str, Model] = {}
         self._asked: dict[int, str] = {}
         self._short: set[int] = set()
         self._next_turn = 0
@@ -120,6 +121,7 @@ class Instances:
             if model.affinity in self._warming or self._closed.is_set():
                 return
             self._warming.add(model.affinity)
+            self._pinned[model.affinity] = model
         name = f"warm-{model.card.name}"
         threading.Thread(target=self._warm, args=(model,), name=name, daemon=True).start()
 
@@ -244,7 +246,7 @@ class Instances:
     ) -> _Instance | None:
         """Start an instance in memory that is shared with others, ending idle ones for it."""
         placed = require_fit(
-            model.card.ref, model.card.devices[:1], self._devices.of_class(model.device_class)
+            model.card.ref, [model.need], self._devices.of_class(model.device_class)
         )
         wanted = {name: use.memory_bytes for name, use in placed.uses().items()}
         devices = {each.name: each for each in self._devices.of_class(placed.device_class)}
@@ -255,7 +257,7 @@ class Instances:
             residents = [each.resident for each in self._live.values()]
             room = Room(memory_bytes=limits, most=max(self._policy.most, 1))
             if to_make_room([each for each in residents if each.is_pinned], wanted, room) is None:
-                raise no_room_ever(model.card.devices[:1])
+                raise no_room_ever([model.need])
             leaving = to_make_room(residents, wanted, room)
             if leaving is None:
                 self._short.add(turn.number)
@@ -271,7 +273,7 @@ class Instances:
         """Start an instance on cards that are shared with other workers, if it is its turn."""
         assert self._shared is not None, "cards are shared before they are taken"
         if turn.ticket is None:
-            turn.ticket = self._shared.ask(model.card.devices[:1], is_pinned=is_pinned)
+            turn.ticket = self._shared.ask([model.need], is_pinned=is_pinned)
             with self._lock:
                 self._asked[turn.ticket] = model.affinity
         placed = self._shared.try_take(turn.ticket)
@@ -351,6 +353,8 @@ class Instances:
         except CinefabError:
             # Whatever is wrong with it is said by the first work that wants it.
             _log.warning("not_kept_warm", extra={"model": model.card.ref}, exc_info=True)
+            with self._lock:
+                self._pinned.pop(model.affinity, None)
         finally:
             with self._lock:
                 self._warming.discard(model.affinity)
@@ -389,10 +393,20 @@ class Instances:
                 residents, now_us=self._clock.elapsed_us(), idle_s=self._policy.idle_s
             ):
                 self._end_if_idle(key)
+            self._warm_again()
             try:
                 self._give_way()
             except CinefabError:
                 _log.warning("warm_pool_blind", exc_info=True)  # the database may come back
+
+    def _warm_again(self) -> None:
+        """Load what is to be kept and was ended, as its process broke."""
+        with self._lock:
+            alive = {each.affinity for each in self._live.values() if each.is_pinned}
+            ended = [each for name, each in self._pinned.items() if name not in alive]
+        for model in ended:
+            if self.is_kept(model):
+                self.warm(model)
 
     def _give_way(self) -> None:
         """End the least recently used idle instance whose devices somebody else waits for."""

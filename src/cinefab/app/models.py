@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint
 from typing import Any, Final
 
@@ -50,8 +50,7 @@ class Models(Mapping[str, Model]):
     def __getitem__(self, name: str) -> Model:
         if name not in self._made:
             made = self._exactly(name) if "@" in name else self._make(name)
-            self.place(made.card)
-            self._made[name] = made
+            self._made[name] = replace(made, met=self.place(made.card).need)
         return self._made[name]
 
     def __contains__(self, name: object) -> bool:

@@ -346,7 +346,9 @@ async def _with_others(
             load_us=share.load_us,
             waited_us=0,
         )
-        told = {**value, "load_us": 0, **_with_whom(value, shots)}
+        # Loading was the whole run's: it is remembered once, with the first of its shots.
+        loaded_us = made.load_us if shot is shots[0] else 0
+        told = {**value, "load_us": 0, "loaded_us": loaded_us, **_with_whom(value, shots)}
         return await asyncio.to_thread(
             _keep, shop, order, plan, shot, told, references, answer, again, recorded, None
         )
@@ -573,7 +575,7 @@ def _keep(
             connection,
             model=model.card.ref,
             device_class=model.device_class,
-            load_us=load_us if value["load_us"] else 0,
+            load_us=value.get("loaded_us", load_us if value["load_us"] else 0),
             now_us=now_us,
         )
         if run is not None:

@@ -12,6 +12,7 @@ from cinefab.assemble.effect import Effect
 from cinefab.assemble.voice import Voice
 from cinefab.core.brief import Tier
 from cinefab.core.canonical import Json
+from cinefab.core.device import DeviceNeed
 from cinefab.core.ids import JobId, PrincipalId, TenantId, WorkerId
 from cinefab.deliver.files import Caching
 from cinefab.deliver.places import Places
@@ -41,14 +42,15 @@ class Model:
 
     `configured` is what it is made of, if that is settings: `name`, `settings` and `secrets`. It
     goes to the process that runs it, and nowhere else; `made` is the same without secrets, as the
-    registry keeps it. `cancels` says that it ends work that goes on
-    elsewhere when it is told to.
+    registry keeps it. `cancels` says that it ends work that goes on elsewhere when it is told to.
+    `met` is which of its card's needs the studio's devices meet.
     """
 
     card: ModelCard
     entry: str
     configured: Mapping[str, Json] | None = field(default=None, repr=False)
     cancels: bool = False
+    met: DeviceNeed | None = None
     made: Made = field(default_factory=Made)
 
     @property
@@ -59,14 +61,19 @@ class Model:
         return {"entry": self.entry, "configured": self.configured}
 
     @property
+    def need(self) -> DeviceNeed:
+        """What it runs on: what of its card's needs this studio meets, the first one else."""
+        return self.met or self.card.devices[0]
+
+    @property
     def device_class(self) -> str:
-        """Where it runs: the class that its card names first."""
-        return self.card.devices[0].device_class
+        """Where it runs."""
+        return self.need.device_class
 
     @property
     def devices(self) -> int:
         """How many devices it runs on at once."""
-        return self.card.devices[0].count
+        return self.need.count
 
     @property
     def affinity(self) -> str:

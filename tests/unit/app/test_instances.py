@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -212,6 +213,22 @@ def test_a_run_that_fails_leaves_no_process_behind_it(pool: Callable[..., Pool])
 
     assert asyncio.run(studio.run(model))[0] is False
     assert studio.loads == ["one", "one"]
+
+
+def test_a_pinned_model_whose_run_broke_is_loaded_again(pool: Callable[..., Pool]) -> None:
+    studio = pool(warm={"models": ["kept"]})
+    model = studio.model("kept")
+    asyncio.run(studio.run(model, Tier.INTERACTIVE))
+
+    async def fail() -> None:
+        with contextlib.suppress(Unavailable):
+            async with studio.instances.take(model, Tier.BATCH):
+                raise Unavailable(attempted="run it", found="it broke", remedy="Mend it.")
+        await until(lambda: studio.instances.is_kept_warm(model))
+
+    asyncio.run(fail())
+
+    assert studio.loads == ["kept", "kept"]
 
 
 async def load(seat: Seat, model: Model) -> None:
