@@ -26,6 +26,7 @@ from cinefab.api import (
     studio,
     templates,
     tenants,
+    uploads,
     webhooks,
 )
 from cinefab.api.links import Links
@@ -60,7 +61,7 @@ _ROUTES: Final = (
     tenants,
     audit,
     webhooks,
-    models,
+    uploads,
     studio,
     metrics,
     models,

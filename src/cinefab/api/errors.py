@@ -7,6 +7,8 @@ CinefabError
 ├── NoSuchRoute             nothing is at this path
 ├── MethodRefused           what is at this path cannot be asked in this way
 ├── RangeRefused            the range that was asked for is not in the content
+├── TusVersionRefused       a client of resumable uploads speaks another version of their protocol
+├── ChecksumRefused         a piece of an upload is not what its checksum says
 ├── LinkRefused             a signed link is over, or was changed
 └── Fault                   a mistake of ours; what it was is in the log
 """
@@ -42,6 +44,14 @@ class RangeRefused(CinefabError):
     def __init__(self, *, attempted: str, found: str, remedy: str, size_bytes: int) -> None:
         super().__init__(attempted=attempted, found=found, remedy=remedy)
         self.size_bytes = size_bytes
+
+
+class TusVersionRefused(CinefabError):
+    """A client of resumable uploads speaks another version of their protocol."""
+
+
+class ChecksumRefused(CinefabError):
+    """A piece of an upload is not what its checksum says."""
 
 
 class LinkRefused(CinefabError):

@@ -24,6 +24,7 @@ from cinefab.api import errors as door
 from cinefab.core import errors
 from cinefab.core.errors import CinefabError
 from cinefab.core.standard_webhooks import MessageForged
+from cinefab.ingest.uploads import OffsetRefused
 from cinefab.jobs.once import IdempotencyKeyReused
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -54,6 +55,9 @@ STATUS: Final[Mapping[type[CinefabError], int]] = {
     errors.CredentialsInvalid: 409,
     IdempotencyKeyReused: 422,
     MessageForged: 400,
+    OffsetRefused: 409,
+    door.TusVersionRefused: 412,
+    door.ChecksumRefused: 460,
     door.MalformedRequest: 400,
     door.BodyTooLarge: 413,
     door.MediaTypeRefused: 415,
@@ -108,6 +112,8 @@ def problem_response(error: CinefabError) -> Response:
         headers["retry-after-ms"] = str(max(1, ceil(error.retry_after_s * 1000)))
     if status == 503:
         headers["retry-after"] = "5"
+    if isinstance(error, OffsetRefused):
+        headers["upload-offset"] = str(error.offset)
     if isinstance(error, door.RangeRefused):
         headers["content-range"] = f"bytes */{error.size_bytes}"
     # In ASCII: what is quoted of a request may hold half a character, which UTF-8 has no bytes for.
@@ -243,10 +249,13 @@ def too_large(found: str) -> door.BodyTooLarge:
     )
 
 
-def media_type_refused(given: str) -> door.MediaTypeRefused:
+def media_type_refused(
+    given: str,
+    remedy: str = "Send application/json, application/yaml or multipart/form-data, as /docs says.",
+) -> door.MediaTypeRefused:
     """Return the error for a body of another type."""
     return door.MediaTypeRefused(
         attempted="read the request",
         found=f"its type is {given[:80]!r}",
-        remedy="Send application/json, application/yaml or multipart/form-data, as /docs says.",
+        remedy=remedy,
     )

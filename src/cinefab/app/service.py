@@ -30,6 +30,7 @@ from cinefab.app.serving.pacing import Pacing
 from cinefab.app.serving.people import People
 from cinefab.app.serving.templates import Templates
 from cinefab.app.serving.tenants import Tenants
+from cinefab.app.serving.uploads import Uploads
 from cinefab.app.serving.webhooks import Webhooks
 from cinefab.app.settings import Settings
 from cinefab.app.studio import Studio
@@ -109,6 +110,7 @@ class Service:
             self.templates = Templates(desk)
             self.registry = ServedModels(desk, Models(settings, kept_in(self.db)))
             self.webhooks = Webhooks(desk, settings)
+            self.uploads = Uploads(desk, self.studio)
             self.pacing = Pacing(settings, self.db, self.clock)
         except BaseException:
             self.studio.close()

@@ -305,6 +305,9 @@ class Settings(BaseModel):
     quota_upload_bytes: int = Field(
         0, ge=0, description="Bytes that a tenant may have uploaded; 0: any number."
     )
+    upload_hours: int = Field(
+        24, ge=1, le=8760, description="How long an unfinished upload waits for what comes next."
+    )
     policies: str = Field(
         "",
         description="Folder of *.cedar files that add to who may do what; empty: in the home folder.",

@@ -54,6 +54,7 @@ from cinefab.jobs.report import build_report
 from cinefab.jobs.rounds import current_workflow, load_order
 from cinefab.jobs.sending_back import send_back
 from cinefab.jobs.status import ENDED, JobStatus, find_status
+from cinefab.jobs.uploading import register_uploads, tend_uploads
 from cinefab.jobs.workshop import (
     FoundCheck,
     FoundEffect,
@@ -270,16 +271,22 @@ class Studio:
         self._launched = True
         shop = self.shop
         register_film(shop)
+        register_uploads(shop)
         at_once = self.settings.jobs_at_once
         caretaker = Caretaker(shop, adopts=at_once > 0)
         self._intake = Intake(shop, start=self._start, at_once=at_once)
+
+        def sweep() -> None:
+            caretaker.sweep()
+            tend_uploads(shop, starts=at_once > 0)
+
         self._heartbeat = Heartbeat(
             shop.recorder.db,
             shop.worker,
             clock=shop.recorder.clock,
             on_dead=caretaker.take_over,
             on_lost=self._notice_lost,
-            on_sweep=caretaker.sweep,
+            on_sweep=sweep,
             on_beat=self._intake.look,
         )
         # Closed in the other order: nobody looks for work any more, then the work stops, and only

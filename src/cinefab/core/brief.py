@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
+from typing import Final
 
 from cinefab.core.sound import Captions, Sound
 from cinefab.core.units import US_PER_S, BasisPoints, Uusd
@@ -85,9 +86,16 @@ class Size:
         return f"{self.width}x{self.height}"
 
 
+ASSET: Final = "asset:"
+"""How a location begins that is an asset of the studio's, by its id."""
+
+UPLOAD: Final = "upload:"
+"""How a location begins that is what an upload became, by the upload's id."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """A file or URL that the film may show, under a name that shots use.
+    """A file or URL that the film may show, under a name that shots use; or what the studio has.
 
     `script` is what is said in a sound or a video, word for word, `language` the tag of its
     language.

@@ -14,6 +14,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from cinefab.core.brief import (
+    ASSET,
+    UPLOAD,
     Brief,
     EffectOrder,
 )
@@ -114,7 +116,8 @@ def load_brief(path: Path, *, now_us: int, overrides: Sequence[str] = ()) -> Bri
 
 def _located(brief: Brief, folder: Path) -> Brief:
     def located(location: str) -> str:
-        return location if "://" in location else str(folder / location)
+        is_elsewhere = "://" in location or location.startswith((ASSET, UPLOAD))
+        return location if is_elsewhere else str(folder / location)
 
     def effects_of(effects: tuple[EffectOrder, ...]) -> tuple[EffectOrder, ...]:
         return tuple(with_files(each, lambda _, place: located(place)) for each in effects)

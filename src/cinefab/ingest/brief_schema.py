@@ -20,6 +20,8 @@ from pydantic import (
 )
 
 from cinefab.core.brief import (
+    ASSET,
+    UPLOAD,
     Camera,
     Fit,
     Quality,
@@ -70,7 +72,8 @@ def brief_schema() -> dict[str, Any]:
     }
 
 
-_ONE_LOCATION: Final[dict[str, Any]] = {"oneOf": [{"required": ["file"]}, {"required": ["url"]}]}
+_PLACES: Final = ("file", "url", "asset", "upload")
+_ONE_LOCATION: Final[dict[str, Any]] = {"oneOf": [{"required": [each]} for each in _PLACES]}
 
 
 def _expand_reference(value: object) -> object:
@@ -92,7 +95,7 @@ def _expand_size(value: object) -> object:
 
 
 class ReferenceDocument(Document):
-    """A picture that the film may show: a file or a URL, and what it is for."""
+    """A picture that the film may show: a file, a URL, or what the studio has, and what it is for."""
 
     model_config = ConfigDict(
         title="Reference",
@@ -108,6 +111,10 @@ class ReferenceDocument(Document):
     """A file, relative to the brief's own folder."""
     url: Location | None = None
     """An http or https URL."""
+    asset: str | None = Field(None, pattern="^ast_[0-9a-z]{1,60}$")
+    """An asset that the studio has, by its id."""
+    upload: str | None = Field(None, pattern="^upl_[0-9a-z]{1,60}$")
+    """An upload that has become an asset, by the upload's id."""
     role: Annotated[Role, Field(strict=False)] = Role.AUTO
     """What it is for; auto lets the picture decide."""
     script: str = Field("", max_length=20_000)
@@ -117,9 +124,10 @@ class ReferenceDocument(Document):
 
     @model_validator(mode="after")
     def _has_one_location(self) -> ReferenceDocument:
-        if (self.file is None) == (self.url is None):
-            found = "found neither file nor url" if self.file is None else "found file and url"
-            raise FieldRefused(found, "Write exactly one of them.")
+        written = [name for name in _PLACES if getattr(self, name) is not None]
+        if len(written) != 1:
+            found = " and ".join(written) if written else "none of file, url, asset and upload"
+            raise FieldRefused(f"found {found}", "Write exactly one of them.")
         if self.url is not None and not re.match("https?://[^/]", self.url):
             raise FieldRefused(
                 f"found the URL {describe(self.url)}", "Write an http or https URL, or a file."
@@ -128,7 +136,11 @@ class ReferenceDocument(Document):
 
     @property
     def location(self) -> str:
-        """The file or the URL, whichever was written."""
+        """The file, the URL, or what the studio has, whichever was written."""
+        if self.asset is not None:
+            return f"{ASSET}{self.asset}"
+        if self.upload is not None:
+            return f"{UPLOAD}{self.upload}"
         return self.file or self.url or ""
 
 

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from cinefab.core.brief import Brief, Reference
+from cinefab.core.brief import ASSET, UPLOAD, Brief, Reference
 from cinefab.core.canonical import Json, Sha256, canonical_json, sha256_of
 from cinefab.core.errors import BriefInvalid, BudgetTooSmall, ContractMismatch
 from cinefab.core.ids import JobId
@@ -42,6 +42,7 @@ from cinefab.ingest.brief import (
 )
 from cinefab.jobs.clips import check_clips
 from cinefab.jobs.effects import BLOB, chain_of, check_files, with_effect_files
+from cinefab.jobs.keeping import kept_as_blob
 from cinefab.jobs.lines import check_lines_allowed
 from cinefab.jobs.once import Once, find_alike, find_by_key, lock_key, record_key
 from cinefab.jobs.pins import (
@@ -710,6 +711,8 @@ def _as_blob(shop: Workshop, location: str, *, base: Path, field: str) -> str:
     # What is behind a URL is fetched by the job, which can be stopped and tried again.
     if location.startswith((BLOB, "http://", "https://")):
         return location
+    if location.startswith((ASSET, UPLOAD)):
+        return kept_as_blob(shop, location, field=field)
     fetched = shop.fetcher.fetch(location, base=base, field=field)
     return f"{BLOB}{shop.blobs.put(fetched.data)}/{fetched.name}"
 

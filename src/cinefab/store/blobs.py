@@ -57,6 +57,15 @@ class Blobs:
         self._strict = durability is Durability.STRICT
         self._sound: dict[Sha256, _Stamp] = {}
 
+    @property
+    def place(self) -> ObjectStore:
+        """Where they are: for the store's own, who keep other things beside them."""
+        return self._store
+
+    def unavailable(self, error: Exception) -> StorageUnavailable:
+        """Return the error for a place that cannot be reached, or is full."""
+        return _unavailable(self.url, error)
+
     def put(self, content: bytes) -> Sha256:
         """Store `content` and return its digest; storing it again only repairs altered bytes."""
         digest = sha256_of(content)

@@ -395,7 +395,7 @@ def test_an_override_that_leads_nowhere_is_refused(override: str, field: str, fo
         ("shots: [{seconds: 1, references: [cup]}]", "shots[0].references[0]", "'cup'", "none"),
         ("references: {cup: ftp://x/y}", "references.cup", "ftp://x/y", "http or https"),
         ("references: {cup: {file: a, url: 'http://b'}}", "references.cup", "file and url", "one"),
-        ("references: {cup: {role: product}}", "references.cup", "neither file nor url", "one"),
+        ("references: {cup: {role: product}}", "references.cup", "none of file, url", "one"),
         ("references: {a b: x.png}", "references['a b']", "'a b'", "letters"),
         ("references: [{name: a, file: x}, {name: a, file: y}]", "references[1].name", "taken", "other"),
         ("references: {cup: 'blob:12/x'}", "references.cup.file", "blob:", "./blob:12/x"),

@@ -1,18 +1,24 @@
-"""Places that briefs from elsewhere may name: web addresses, and files that came with them."""
+"""Places that briefs from elsewhere may name: web addresses, sent files, and what the studio has.
+
+What the studio has is looked for at the door, among the tenant's own.
+"""
 
 from __future__ import annotations
 
 from functools import partial
+from typing import Final
 
-from cinefab.core.brief import Brief
+from cinefab.core.brief import ASSET, UPLOAD, Brief
 from cinefab.core.effect import with_files
 from cinefab.core.errors import BriefInvalid
 
+_ELSEWHERE: Final = ("http://", "https://", ASSET, UPLOAD)
+
 
 def check_locations(brief: Brief, *, allowed: frozenset[str]) -> None:
-    """Raise `BriefInvalid` for a place that is neither a web address nor a file that was sent."""
+    """Raise `BriefInvalid` for a place that is no web address, no file that was sent, nor kept here."""
     for field, place in locations_in(brief):
-        if place not in allowed and not place.lower().startswith(("http://", "https://")):
+        if place not in allowed and not place.lower().startswith(_ELSEWHERE):
             raise BriefInvalid(
                 field=field,
                 found=f"{place[:80]!r} is no file that was sent along",

@@ -1,4 +1,4 @@
--- revision 0019
+-- revision 0020
 CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
@@ -749,4 +749,35 @@ CREATE TABLE refused_take (
 	created_us BIGINT NOT NULL, 
 	CONSTRAINT uq_refused_take_tenant_id_segment_key_judged_by UNIQUE (tenant_id, segment_key, judged_by)
 );
-INSERT INTO alembic_version (version_num) VALUES ('0019');
+CREATE TABLE upload (
+	id TEXT NOT NULL, 
+	tenant_id TEXT NOT NULL, 
+	principal_id TEXT NOT NULL, 
+	name TEXT NOT NULL, 
+	media_type TEXT NOT NULL, 
+	length_bytes BIGINT NOT NULL, 
+	offset_bytes BIGINT NOT NULL, 
+	state TEXT NOT NULL, 
+	created_us BIGINT NOT NULL, 
+	expires_us BIGINT NOT NULL, 
+	received_us BIGINT, 
+	ended_us BIGINT, 
+	dropped_us BIGINT, 
+	asset_id TEXT, 
+	refusal TEXT, 
+	CONSTRAINT pk_upload PRIMARY KEY (id), 
+	CONSTRAINT ck_upload_state CHECK (state IN ('open', 'received', 'ready', 'refused', 'expired', 'removed')), 
+	CONSTRAINT ck_upload_offset CHECK (offset_bytes >= 0 AND offset_bytes <= length_bytes)
+);
+CREATE INDEX ix_upload_state_upload_expires_us ON upload (state, expires_us);
+CREATE INDEX ix_upload_tenant_id_upload_id ON upload (tenant_id, id);
+CREATE TABLE upload_piece (
+	tenant_id TEXT NOT NULL, 
+	upload_id TEXT NOT NULL, 
+	from_byte BIGINT NOT NULL, 
+	size_bytes BIGINT NOT NULL, 
+	name TEXT NOT NULL, 
+	CONSTRAINT pk_upload_piece PRIMARY KEY (upload_id, from_byte), 
+	CONSTRAINT fk_upload_piece_upload_id_upload FOREIGN KEY(upload_id) REFERENCES upload (id)
+);
+INSERT INTO alembic_version (version_num) VALUES ('0020');
