@@ -117,6 +117,7 @@ class Service:
             raise
         self._starters = ThreadPoolExecutor(_STARTERS, thread_name_prefix="start")
         self._lost = False
+        self._works = False
 
     def start(self, on_lost: Callable[[], None]) -> None:
         """Start working; `on_lost` is called if this process is taken for dead."""
@@ -128,6 +129,7 @@ class Service:
         self.studio.on_lost(lost)
         self.studio.launch()
         self.studio.keep_warm()
+        self._works = True
 
     def close(self) -> None:
         """Stop; jobs that still run are left for the next worker."""
@@ -314,9 +316,14 @@ class Service:
 
     def asset(self, caller: Caller, asset: str) -> Asset:
         """Return an asset; raise `Unavailable` if the tenant has none by this id."""
-        shop = self._shop(caller, Action.ASSET_READ)
         with self.db.read() as connection:
-            return load_asset(connection, shop.tenant, AssetId(asset))
+            found = load_asset(connection, caller.tenant, AssetId(asset))
+        if found.job is None:
+            self._shop(caller, Action.ASSET_READ)
+        else:
+            # Whose job it is from and what that was ordered with, a policy may ask.
+            self._find(caller, found.job, Action.ASSET_READ)
+        return found
 
     def content(self, caller: Caller, asset: str) -> tuple[Asset, Path]:
         """Return an asset and a file of this machine with its bytes, held against their digest."""
@@ -402,9 +409,7 @@ class Service:
 
     def decide(self, caller: Caller, subject: str, choice: Choice, *, reason: str) -> Decision:
         """Answer what was asked about a film; raise `NothingToDecide`."""
-        shop = self._shop(caller, Action.REVIEW_DECIDE)
-        expire_overdue(shop)
-        item = find_waiting(shop, subject)
+        shop, item = self._waiting(caller, subject)
         made = decide(shop, item, choice, by=shop.principal, reason=reason)
         self._begin(item.job)
         return made
@@ -419,13 +424,19 @@ class Service:
         shots: Sequence[int],
     ) -> Decision:
         """Have a film that waits made again, changed; raise as `decide`, `BriefInvalid` too."""
-        shop = self._shop(caller, Action.REVIEW_DECIDE)
-        expire_overdue(shop)
-        item = find_waiting(shop, subject)
+        shop, item = self._waiting(caller, subject)
         self._check_changes(shop, item.job, changes)
         made = send_back(shop, item, by=shop.principal, reason=reason, changes=changes, shots=shots)
         self._begin(item.job)
         return made
+
+    def _waiting(self, caller: Caller, subject: str) -> tuple[Workshop, Item]:
+        """Return what waits for a person whom the policy lets the caller be."""
+        shop = self._shop(caller, Action.REVIEW_DECIDE)
+        expire_overdue(shop)
+        item = find_waiting(shop, subject)
+        self._find(caller, item.job, Action.REVIEW_DECIDE)
+        return shop, item
 
     # The rest
 
@@ -490,7 +501,9 @@ class Service:
 
     def _begin(self, job: JobId) -> None:
         # What is written survives: if this process dies first, a worker finds the job and starts it.
-        self._starters.submit(self._begin_now, job)
+        # One that was not started leaves it to those too.
+        if self._works:
+            self._starters.submit(self._begin_now, job)
 
     def _begin_now(self, job: JobId) -> None:
         try:

@@ -21,6 +21,7 @@ from cinefab.core.ids import AssetId, JobId, PrincipalId
 from cinefab.core.plan import Plan
 from cinefab.core.stage import Content, Lineage, Relation
 from cinefab.jobs.door import estimate_order
+from cinefab.jobs.listing import load_listed
 from cinefab.jobs.pieces import edges_by_weight
 from cinefab.jobs.report import verdict_from_document
 from cinefab.jobs.stages import Order, StageOutput, run_stage
@@ -151,14 +152,16 @@ def expire_overdue(shop: Workshop) -> list[JobId]:
 def find_waiting(shop: Workshop, subject: str) -> Item:
     """Return what waits for a person under this id, of an item or a job.
 
-    Raises `NothingToDecide` if there is nothing, or somebody decided it before.
+    Raises `NothingToDecide` if nobody was asked, or somebody decided it before, and `Unavailable`
+    if the tenant has no such item or job.
     """
     with shop.recorder.db.read() as connection:
         item = find_latest_item(connection, tenant=shop.tenant, subject=subject)
         if item is None:
+            load_listed(connection, tenant=shop.tenant, job=JobId(subject))
             raise NothingToDecide(
                 attempted=f"find {subject} among what waits for a person",
-                found="there is no such job or item, or nobody was ever asked about it",
+                found="nobody was ever asked about it",
                 remedy="See what waits with: cinefab review ls",
             )
         known = decisions_of(connection, tenant=shop.tenant, job=item.job)
