@@ -33,6 +33,7 @@ from cinefab.core.units import price_of
 from cinefab.generate.backend import DeviceNeed, Limits, ModelCard
 from cinefab.generate.direction import choose_cameras, choose_joins
 from cinefab.generate.plan import (
+    Instead,
     estimate_uusd,
     make_plan,
     plan_document,
@@ -83,12 +84,18 @@ def a_shot(kind: TransitionKind = TransitionKind.CUT, *, ms: int = 500, **change
     return replace(shot, **changes)
 
 
-def planned(brief: Brief, *, card: ModelCard | None = None, price: int | None = 1_000) -> Plan:
+def planned(
+    brief: Brief,
+    *,
+    card: ModelCard | None = None,
+    price: int | None = 1_000,
+    model: str = "procedural@1",
+) -> Plan:
     return make_plan(
         brief,
         references=[prepared(reference) for reference in brief.references],
         card=card or a_card(),
-        versions=Versions(model="procedural@1", machine="m", encoder="e", contract=1),
+        versions=Versions(model=model, machine="m", encoder="e", contract=1),
         tenant=TenantId("ten_1"),
         files={},
         nusd_per_s=price,
@@ -465,3 +472,36 @@ def test_a_prompt_without_shots_is_planned_from_its_storyboard() -> None:
     plan = planned(Brief(title="A cup", prompt="Steam rises. The cup waits."))
 
     assert 3 <= len(plan.shots) <= 5
+
+
+def test_a_shot_that_another_model_makes_has_that_models_keys_price_and_limits_and_no_other_shot() -> (
+    None
+):
+    brief = a_brief(a_shot(), a_shot(), a_shot())
+    cheap = a_card(name="cheap", cost_us_fixed=7, cost_us_per_megapixel=10)
+    price = 3_000
+
+    def made(card: ModelCard) -> Plan:
+        return make_plan(
+            brief,
+            references=[],
+            card=a_card(),
+            versions=Versions(model="procedural@1", machine="m", encoder="e", contract=1),
+            tenant=TenantId("ten_1"),
+            files={},
+            nusd_per_s=1_000,
+            instead={1: Instead(card=card, nusd_per_s=price)},
+        )
+
+    own = planned(brief).shots
+    mixed = made(cheap).shots
+    theirs = planned(replace(brief, model="cheap"), card=cheap, price=price, model="cheap@1").shots
+
+    assert mixed[0] == own[0]
+    assert mixed[2] == own[2]
+    assert mixed[1].model == "cheap@1"
+    assert mixed[1].segments == theirs[1].segments
+    assert mixed[1].segments != own[1].segments
+    assert plan_from_document(plan_document(made(cheap))) == made(cheap)
+    with pytest.raises(BriefInvalid, match="cheap@1"):
+        made(a_card(name="cheap", limits=Limits(width_max=64, height_max=64, frames_max=600)))
