@@ -12,6 +12,7 @@ from cinefab.core.clock import ManualClock
 from cinefab.core.ids import JobId, LeaseId, SeededIds, TenantId, WorkerId
 from cinefab.core.stage import Bill, Charge, TimeClass
 from cinefab.core.units import DeviceUs, Uusd
+from cinefab.economics.bills import hear_bill
 from cinefab.economics.check import LedgerCheck, check_ledger
 from cinefab.economics.leases import open_lease
 from cinefab.economics.ledger import Overrun, absorb_lost_lease, post_charge, reserve
@@ -226,3 +227,58 @@ def test_whatever_is_done_to_a_bill_behind_the_ledgers_back_is_found(
         connection.execute(tamper)
 
     assert "bill" in {finding.rule for finding in desk.check().findings}
+
+
+def heard(desk: Desk, lease: LeaseId, asked: Bill) -> None:
+    with desk.db.write() as connection:
+        hear_bill(connection, asked, tenant=TENANT, lease=lease, now_us=3)
+
+
+def test_a_bill_that_was_heard_is_paid_by_overhead_once_though_its_worker_died(desk: Desk) -> None:
+    asked = Bill(amount_uusd=Uusd(70), basis="answer", supplier="shop", reference="run-1")
+    dead = desk.lease()
+    heard(desk, dead, asked)
+
+    with desk.db.write() as connection:
+        for _ in range(2):
+            absorb_lost_lease(
+                connection, tenant=TENANT, lease=dead, lost_us=DeviceUs(100_000), now_us=4
+            )
+    paid = desk.post(asked)
+
+    assert paid == 100  # whoever goes on with the same work is not asked for it again
+    assert desk.check().holds
+    costs = desk.costs()
+    assert [(each.amount_uusd, each.time_class) for each in costs.bills] == [
+        (70, TimeClass.PREEMPT_WASTE)
+    ]
+    assert costs.overhead_uusd == 100 + 70
+
+
+def test_a_bill_that_was_heard_and_comes_with_the_charge_is_charged_once(desk: Desk) -> None:
+    asked = Bill(amount_uusd=Uusd(70), basis="answer", supplier="shop", reference="run-1")
+    lease = desk.lease()
+    heard(desk, lease, asked)
+    charge = Charge(
+        lease=lease,
+        device_class="cpu",
+        by_class={TimeClass.GOOD: DeviceUs(100_000)},
+        bills=(asked,),
+        billed_class=TimeClass.GOOD,
+    )
+
+    with desk.db.write() as connection:
+        paid = post_charge(
+            connection,
+            tenant=TENANT,
+            job=JOB,
+            stage="generate:0",
+            charge=charge,
+            overrun=Overrun.EXTEND,
+            now_us=5,
+        )
+        absorb_lost_lease(connection, tenant=TENANT, lease=lease, lost_us=DeviceUs(9), now_us=6)
+
+    assert paid == 170
+    assert desk.check().holds
+    assert [each.time_class for each in desk.costs().bills] == [TimeClass.GOOD]

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from strangers import install
 from studio_runs import Studio
 
+from cinefab.economics.tables import heard_bill
 from cinefab.schedule.tables import breaker
 from cinefab.store.database import Database
 from cinefab.store.schema import outbox
@@ -140,6 +141,14 @@ def failures_beside_good_films(studio: Studio) -> None:
     assert_made_instead(studio, dear)
     books = studio.check_books()
     assert books["supplier_uusd"] == 5_000 + 70_000 + 300
+    db = Database(studio.db)
+    with db.read() as connection:
+        # Written as they were heard, and taken up by whoever closed their leases.
+        assert connection.execute(sa.select(heard_bill)).all() == []
+        if db.is_sqlite:
+            counted = "SELECT seq FROM sqlite_sequence WHERE name = 'heard_bill'"
+            assert connection.exec_driver_sql(counted).scalar() == 4
+    db.close()
 
 
 def assert_made_instead(studio: Studio, dear: dict[str, Any]) -> None:

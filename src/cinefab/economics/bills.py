@@ -15,7 +15,7 @@ from cinefab.core.ids import JobId, LeaseId, TenantId
 from cinefab.core.stage import Basis, Bill, TimeClass
 from cinefab.core.units import Uusd
 from cinefab.economics import journal
-from cinefab.economics.tables import Kind, Unit, bill
+from cinefab.economics.tables import Kind, Unit, bill, heard_bill
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +77,40 @@ def record_bills(
         )
     of_lease = bills_of(connection, bill.c.tenant_id == tenant, bill.c.lease_id == lease)
     return tuple(each for each in of_lease if (each.supplier, each.reference) in new)
+
+
+def hear_bill(
+    connection: sa.Connection, heard: Bill, *, tenant: TenantId, lease: LeaseId, now_us: int
+) -> None:
+    """Write down what was asked for work that is under way, so that it outlives its worker."""
+    connection.execute(
+        heard_bill.insert().values(
+            tenant_id=tenant,
+            lease_id=lease,
+            supplier=heard.supplier,
+            reference=heard.reference,
+            amount_uusd=heard.amount_uusd,
+            basis=heard.basis,
+            created_us=now_us,
+        )
+    )
+
+
+def take_heard(connection: sa.Connection, *, tenant: TenantId, lease: LeaseId) -> tuple[Bill, ...]:
+    """Return what was heard of a lease's work, to be paid now: whoever asks next finds nothing."""
+    of_lease = sa.and_(heard_bill.c.tenant_id == tenant, heard_bill.c.lease_id == lease)
+    rows = connection.execute(sa.select(heard_bill).where(of_lease).order_by(heard_bill.c.id)).all()
+    if rows:
+        connection.execute(heard_bill.delete().where(of_lease))
+    return tuple(
+        Bill(
+            amount_uusd=None if row.amount_uusd is None else Uusd(row.amount_uusd),
+            basis=row.basis,
+            supplier=row.supplier,
+            reference=row.reference,
+        )
+        for row in rows
+    )
 
 
 def bill_entries(bills: Sequence[StageBill], *, paid: int) -> list[journal.Entry]:

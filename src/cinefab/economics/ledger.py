@@ -30,7 +30,7 @@ from cinefab.core.ids import JobId, LeaseId, TenantId
 from cinefab.core.stage import Bill, Charge, TimeClass
 from cinefab.core.units import NO_TIME, DeviceUs, Uusd, price_between
 from cinefab.economics import journal, leases, reservations
-from cinefab.economics.bills import bill_entries, bills_of, record_bills
+from cinefab.economics.bills import bill_entries, bills_of, record_bills, take_heard
 from cinefab.economics.budgets import give_back_to_budgets, take_from_budgets
 from cinefab.economics.errors import JobClosed, KeyReused
 from cinefab.economics.findings import as_usd
@@ -132,7 +132,7 @@ def post_charge(
     )
     billed = record_bills(
         connection,
-        charge.bills,
+        (*charge.bills, *take_heard(connection, tenant=tenant, lease=opened.id)),
         tenant=tenant,
         job=job,
         stage=stage,
@@ -183,11 +183,13 @@ def absorb_lost_lease(
 
     `since_us` is where that time begins in a run that several stages share.
 
-    Return what its time cost, None where unpriced. The time of a lease that is closed already is
+    What was heard of its work before is paid with them, whoever heard it. Return what its time cost,
+    None where unpriced. The time of a lease that is closed already is
     left alone, and costs nothing more: whoever came first has accounted for it.
     """
     assert lost_us >= 0, "time is not negative"
     journal.take_gate(connection, tenant=tenant)
+    bills = (*bills, *take_heard(connection, tenant=tenant, lease=lease))
     _absorb_bills(connection, bills, tenant=tenant, lease=lease, now_us=now_us)
     opened = leases.find_open_lease(connection, lease, tenant=tenant)
     if opened is None:

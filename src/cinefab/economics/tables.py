@@ -278,3 +278,20 @@ storage_line: Final = sa.Table(
     sa.Column("cost_uusd", sa.BigInteger),
 )
 """A period by what blobs are kept as; lines sum to their period, to the byte-second and µUSD."""
+
+heard_bill: Final = sa.Table(
+    "heard_bill",
+    METADATA,
+    row_id(),
+    sa.Column("tenant_id", sa.Text, nullable=False),
+    sa.Column("lease_id", sa.Text, nullable=False),
+    sa.Column("supplier", sa.Text, nullable=False),
+    sa.Column("reference", sa.Text, nullable=False),
+    sa.Column("amount_uusd", sa.BigInteger),
+    sa.Column("basis", sa.Text, nullable=False),
+    sa.Column("created_us", sa.BigInteger, nullable=False),
+    sa.Index(None, "tenant_id", "lease_id"),
+    sqlite_autoincrement=True,
+)
+"""Bills of work that is still under way, written as they are heard: whoever closes the lease, after
+its worker has died, too, pays them. They go in the same transaction."""

@@ -14,6 +14,7 @@ from cinefab.core.canonical import Json, Sha256, digest_of
 from cinefab.core.errors import BriefInvalid, CinefabError, OutOfMemory, StepHung, WorkerLost
 from cinefab.core.plan import Plan, PlannedSegment, PlannedShot
 from cinefab.core.stage import Bill, Content, Lineage, TimeClass
+from cinefab.economics.bills import hear_bill
 from cinefab.engine.compute import ComputeResult
 from cinefab.engine.wire import Fault, decode_error, encode_error
 from cinefab.generate.loads import expected_load, record_load
@@ -200,11 +201,15 @@ async def ask_for_takes(
         argument["run_folder"] = str(run.folder)
         argument["confinement"] = str(shop.sandbox.confinement)
 
+    writing: set[asyncio.Task[None]] = set()
+
     def tell(news: Json) -> None:
         assert isinstance(news, dict), "a model's process reports objects"
         if "billed" in news:
             billed: Any = news["billed"]
-            running.bills.append(Bill(**billed))
+            heard = Bill(**billed)
+            running.bills.append(heard)
+            writing.add(asyncio.create_task(asyncio.to_thread(_hear, shop, running, heard)))
         elif "frames" in news:
             done = min(0.99, int(str(news["frames"])) / frames)
             shop.tell(Progress(job=order.job, stage=stage, done=done))
@@ -223,8 +228,26 @@ async def ask_for_takes(
         timeout_s=_limit_s(missing) + await asyncio.to_thread(_load_limit_s, shop, model, running),
         silence_s=_silence_s(shop, model),
     )
-    with blaming(running):
-        return await asked if run is None else await run.follow(asked)
+    try:
+        with blaming(running):
+            return await asked if run is None else await run.follow(asked)
+    finally:
+        # Before the lease is closed, which takes up what was written.
+        await asyncio.gather(*writing, return_exceptions=True)
+
+
+def _hear(shop: Workshop, running: Attempt, heard: Bill) -> None:
+    """Write down what was billed for a run under way: this worker may not live to say so."""
+    if running.lease is None:
+        return
+    with shop.recorder.db.write() as connection:
+        hear_bill(
+            connection,
+            heard,
+            tenant=shop.tenant,
+            lease=running.lease,
+            now_us=shop.recorder.clock.now_us(),
+        )
 
 
 async def _asked(

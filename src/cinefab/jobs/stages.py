@@ -135,12 +135,13 @@ def _nothing_more(_connection: sa.Connection, _lease: LeaseId) -> None:
 class Attempt:
     """One run of a stage's body as it goes: what is to be known of it if it fails.
 
-    `bills` are what somebody else has asked so far, so that it is paid whatever becomes of the run;
+    `lease` is what its time is on, while it is open. `bills` are what somebody else has asked so far, so that it is paid whatever becomes of the run;
     `blamed` is the error that whatever the body asked is to blame for. `on_lost` writes more, in
     the transaction that accounts for a lease whose work was lost.
     """
 
     on_lost: Callable[[sa.Connection, LeaseId], None] = _nothing_more
+    lease: LeaseId | None = None
     seat: Seat | None = None
     bills: list[Bill] = field(default_factory=list)
     blamed: CinefabError | Fault | None = None
@@ -179,6 +180,7 @@ async def run_stage(
         lease = await asyncio.to_thread(
             open_stage_lease, shop, order, ref, device_class, devices, now_us=started_us
         )
+        attempt.lease = lease
         try:
             output = await body()
             attempt.bills += output.bills

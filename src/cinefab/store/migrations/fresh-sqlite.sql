@@ -1,4 +1,4 @@
--- revision 0020
+-- revision 0021
 CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
@@ -780,4 +780,15 @@ CREATE TABLE upload_piece (
 	CONSTRAINT pk_upload_piece PRIMARY KEY (upload_id, from_byte), 
 	CONSTRAINT fk_upload_piece_upload_id_upload FOREIGN KEY(upload_id) REFERENCES upload (id)
 );
-INSERT INTO alembic_version (version_num) VALUES ('0020');
+CREATE TABLE heard_bill (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	tenant_id TEXT NOT NULL, 
+	lease_id TEXT NOT NULL, 
+	supplier TEXT NOT NULL, 
+	reference TEXT NOT NULL, 
+	amount_uusd BIGINT, 
+	basis TEXT NOT NULL, 
+	created_us BIGINT NOT NULL
+);
+CREATE INDEX ix_heard_bill_tenant_id_heard_bill_lease_id ON heard_bill (tenant_id, lease_id);
+INSERT INTO alembic_version (version_num) VALUES ('0021');
