@@ -7,10 +7,13 @@ import pkgutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 
 import cinefab
@@ -104,3 +107,40 @@ def _contents(db: Database) -> tuple[list[tuple[object, ...]], list[str]]:
         ).all()
         revision = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalars()
         return [tuple(row) for row in made], list(revision)
+
+
+def test_a_script_leaves_all_that_older_processes_read_and_write(db: Database) -> None:
+    steps = sorted(path.name[:4] for path in SCRIPTS.glob("[0-9]*.py"))
+    before: dict[str, dict[str, Any]] = {}
+    for revision in steps:
+        _upgrade(db, revision)
+        after = _columns(db)
+        for table, columns in before.items():
+            assert table in after, f"{revision} takes {table} away"
+            for name, column in columns.items():
+                found = after[table].get(name)
+                assert found is not None, f"{revision} takes {table}.{name} away"
+                assert str(found["type"]) == str(column["type"]), f"{revision}: {table}.{name}"
+                assert found["nullable"] >= column["nullable"], f"{revision}: {table}.{name}"
+            for name in after[table].keys() - columns.keys():
+                new = after[table][name]
+                fills_itself = new["nullable"] or new["default"] is not None
+                assert fills_itself, f"{revision}: {table}.{name} must be given"
+        before = after
+
+
+def _upgrade(db: Database, revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(SCRIPTS.parent))
+    with db.write() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+
+
+def _columns(db: Database) -> dict[str, dict[str, Any]]:
+    with db.read() as connection:
+        inspector = sa.inspect(connection)
+        return {
+            table: {column["name"]: dict(column) for column in inspector.get_columns(table)}
+            for table in inspector.get_table_names()
+        }
