@@ -26,6 +26,7 @@ from cinefab.core.errors import CinefabError
 from cinefab.core.standard_webhooks import MessageForged
 from cinefab.ingest.uploads import OffsetRefused
 from cinefab.jobs.once import IdempotencyKeyReused
+from cinefab.tenancy.openid import ProviderUnavailable
 
 MEDIA_TYPE: Final = "application/problem+json"
 
@@ -51,6 +52,7 @@ STATUS: Final[Mapping[type[CinefabError], int]] = {
     errors.StepHung: 503,
     errors.NotWarm: 503,
     errors.WorkerLost: 503,
+    ProviderUnavailable: 502,
     errors.Unavailable: 404,
     errors.CredentialsInvalid: 409,
     IdempotencyKeyReused: 422,

@@ -27,6 +27,7 @@ from cinefab.api.cookies import (
     set_cookie,
 )
 from cinefab.api.problems import malformed, status_of
+from cinefab.app.service import Service
 from cinefab.core.clock import iso_utc
 from cinefab.core.errors import CinefabError, NotAuthenticated
 from cinefab.tenancy.principals import Principal
@@ -40,7 +41,7 @@ SignInName = Annotated[
 ]
 
 _CURRENT: Final = "current"
-_HEADERS: Final = {
+HEADERS: Final = {
     "cache-control": "no-store",
     "referrer-policy": "no-referrer",
     "x-frame-options": "DENY",
@@ -197,10 +198,10 @@ def show_page(
             caller, csrf = service.entrance.find(cookie)
             return _page(_signed_in(service.entrance.show(caller)[0], csrf))
     except NotAuthenticated as error:
-        return _refusal(error)
+        return refusal_page(error)
     return _page(
-        "<h1>Sign in</h1><p>Open the link that you were given. Whoever owns the studio makes one "
-        "for you; a studio that nobody owns prints one when it starts.</p>"
+        f"<h1>Sign in</h1>{_button(service)}<p>Open the link that you were given. Whoever owns the "
+        "studio makes one for you; a studio that nobody owns prints one when it starts.</p>"
     )
 
 
@@ -215,8 +216,8 @@ async def use_link(request: Request) -> Response:
             service_of(request).entrance.come_in, sent.get("link", ""), name=sent.get("name", "")
         )
     except CinefabError as error:
-        return _refusal(error)
-    response = RedirectResponse("/sign-in", status_code=303, headers=_HEADERS)
+        return refusal_page(error)
+    response = RedirectResponse("/sign-in", status_code=303, headers=HEADERS)
     keep_sign_in(request, response, made)
     return response
 
@@ -231,8 +232,8 @@ async def sign_out(request: Request) -> Response:
         check_changes(request, csrf=csrf, token=sent.get("csrf"))
         await run_in_threadpool(entrance.leave, caller, caller.sign_in or "")
     except CinefabError as error:
-        return _refusal(error)
-    response = RedirectResponse("/sign-in", status_code=303, headers=_HEADERS)
+        return refusal_page(error)
+    response = RedirectResponse("/sign-in", status_code=303, headers=HEADERS)
     drop_cookie(request, response)
     return response
 
@@ -256,7 +257,15 @@ def _page(content: str, *, status: int = 200) -> Response:
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>Cinefab</title>'
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style>{content}</html>'
     )
-    return HTMLResponse(page, status_code=status, headers=_HEADERS)
+    return HTMLResponse(page, status_code=status, headers=HEADERS)
+
+
+def _button(service: Service) -> str:
+    if service.openid is None:
+        return ""
+    return (
+        f'<a class="button" href="/sign-in/openid">Sign in with {escape(service.openid.name)}</a>'
+    )
 
 
 def _link_form(link: str, *, asks_name: bool) -> str:
@@ -282,10 +291,11 @@ def _signed_in(who: Principal, csrf: str) -> str:
     )
 
 
-def _refusal(error: CinefabError) -> Response:
+def refusal_page(error: CinefabError) -> Response:
+    """Return a page for a person about why they do not come in."""
     status = status_of(error)
     return _page(
-        f"<h1>{'This link leads nowhere' if status == 401 else 'That did not work'}</h1>"
+        f"<h1>{'You are not signed in' if status == 401 else 'That did not work'}</h1>"
         f"<p>{escape(error.found)}.</p><p>{escape(error.remedy)}</p>",
         status=status,
     )

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from logging import getLogger
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
@@ -71,6 +71,9 @@ from cinefab.tenancy.caller import Caller
 from cinefab.tenancy.policy import Resource, load_policy
 from cinefab.tenancy.roles import Action
 
+if TYPE_CHECKING:
+    from cinefab.app.serving.openid import OpenId
+
 _log: Final = getLogger(__name__)
 
 _STARTERS: Final = 2
@@ -104,6 +107,7 @@ class Service:
             self.keys = Keys(desk)
             self.people = People(desk)
             self.entrance = Entrance(desk)
+            self.openid = _provider(desk, settings)
             self.tenants = Tenants(desk, usual=self.studio.shop.usual_quota)
             self.audit = Audit(desk)
             self.meters = Meters(desk, self.events)
@@ -546,6 +550,15 @@ class Service:
 
 
 _PROGRESS_KEPT: Final = 1024
+
+
+def _provider(desk: Desk, settings: Settings) -> OpenId | None:
+    if settings.oidc is None:
+        return None
+    # Most studios have none, and load nothing of this.
+    from cinefab.app.serving.openid import OpenId  # noqa: PLC0415 - see above
+
+    return OpenId(desk, settings.oidc)
 
 
 def _spenders(caller: Caller, brief: Brief) -> Spenders:

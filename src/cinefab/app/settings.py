@@ -15,13 +15,22 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+)
 
 from cinefab.core.errors import CinefabError
 from cinefab.review.thresholds import bounds_from, thresholds_from
 from cinefab.schedule.containment import Containment, WhenOpen
 from cinefab.schedule.warm import ColdStart, WarmPolicy
 from cinefab.store.durability import Durability
+from cinefab.tenancy.roles import Role
 
 _PREFIX: Final = "CINEFAB_"
 _NOT_SETTINGS: Final = frozenset({"home", "config", "log", "test_postgres", "test_players"})
@@ -185,6 +194,46 @@ class WarmSettings(BaseModel):
         return WarmPolicy(**given, memory_bytes=limit)
 
 
+class OidcTable(BaseModel):
+    """An OpenID provider that people may sign in at."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    issuer: str = Field(
+        pattern=r"^(https://[^\s?#]+|http://(localhost|127\.0\.0\.1)(:\d+)?[^\s?#]*)$",
+        description="Its URL, exactly as it calls itself; over TLS, unless it is on this machine.",
+    )
+    client_id: str = Field(min_length=1, description="What it calls this studio.")
+    client_secret_file: Path | None = Field(
+        None, description="A file with the secret that it gave this studio; left out, none."
+    )
+    name: str = Field("", max_length=100, description="What the button says.")
+    tenant: str = Field("ten_local", description="The tenant that its people act for.")
+    claim: str = Field("groups", description="What of a token says what somebody is.")
+    roles: Mapping[str, Role] = Field({}, description="Roles by the values of that claim.")
+    everybody: tuple[Role, ...] = Field((), description="Roles that each of its people has.")
+    domains: tuple[str, ...] = Field(
+        (), description="Domains of verified addresses that may come in; left out, all."
+    )
+    scopes: str = Field("openid email profile", description="What it is asked for.")
+    redirect_url: str = Field(
+        "", description="Where it sends browsers back to, where a proxy hides that."
+    )
+
+    @property
+    def secret(self) -> str | None:
+        """The studio's secret at the provider, if it has one."""
+        path = self.client_secret_file
+        return None if path is None else path.read_text(encoding="utf-8").strip()
+
+    @field_validator("client_secret_file")
+    @classmethod
+    def _is_there(cls, path: Path | None) -> Path | None:
+        if path is not None and not path.is_file():
+            raise ValueError(f"there is no file {path}")
+        return path
+
+
 class ModelTable(BaseModel):
     """A model that is made of settings; what is beside `backend` is for the backend to understand."""
 
@@ -320,6 +369,10 @@ class Settings(BaseModel):
         "",
         repr=False,
         description="What seals secrets that sign, 32 bytes in base 64; empty: a file in the home.",
+    )
+
+    oidc: Annotated[OidcTable | None, BeforeValidator(_from_json)] = Field(
+        None, description="An OpenID provider that people may sign in at; a table."
     )
 
     same_within_seconds: int = Field(
