@@ -7,13 +7,12 @@ that only has `places` is a device whose memory nobody counts.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import socket
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from cinefab.app.settings import DeviceTable, Settings
 from cinefab.core.device import Device
@@ -84,6 +83,8 @@ class StudioDevices:
 
 def nvidia_memories() -> Iterator[int]:
     """Yield the memory of each NVIDIA card that this machine's driver knows, in its order."""
+    import ctypes  # noqa: PLC0415 - asked only where a model wants a card
+
     library = next(filter(None, map(_library, _NVML)), None)
     if library is None or library.nvmlInit_v2() != 0:
         return
@@ -142,7 +143,9 @@ def _undeclared(device_class: str, places: int) -> Device:
     )
 
 
-def _library(name: str) -> ctypes.CDLL | None:
+def _library(name: str) -> Any:
+    import ctypes  # noqa: PLC0415 - as above
+
     try:
         return ctypes.CDLL(name)
     except OSError:

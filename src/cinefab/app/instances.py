@@ -361,7 +361,7 @@ class Instances:
 
     def _warm_up(self, model: Model) -> None:
         if not self.is_kept(model):
-            asyncio.run(self._load(self._pool_of(model.device_class), model))
+            asyncio.run(self._load_in_every_process(model))
             return
         made, turn = None, _Turn(number=-1)
         start = self._try_cards if self._is_card(model.device_class) else self._try_memory
@@ -381,6 +381,12 @@ class Instances:
             raise
         made.is_loaded = True
         self._release(made)
+
+    async def _load_in_every_process(self, model: Model) -> None:
+        # At once: the processes that are busy with it take no other load.
+        pool = self._pool_of(model.device_class)
+        at_once = range(self._slots.count(model.device_class))
+        await asyncio.gather(*(self._load(pool, model) for _ in at_once))
 
     async def _load(self, compute: Compute, model: Model) -> None:
         await compute.run(LOAD_TASK, model.address, affinity=model.affinity, timeout_s=LOAD_LIMIT_S)

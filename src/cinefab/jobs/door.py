@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from cinefab.core.brief import ASSET, UPLOAD, Brief, Reference
+from cinefab.core.brief import ASSET, UPLOAD, Brief, Reference, Tier
 from cinefab.core.canonical import Json, Sha256, canonical_json, sha256_of
 from cinefab.core.errors import BriefInvalid, BudgetTooSmall, ContractMismatch
 from cinefab.core.ids import JobId
@@ -150,7 +151,7 @@ def open_job(
         check_lines(shop, wanted)
     exactly, film_pins = pinned(wanted, pins)
     model = find_model(shop, exactly)
-    shop.seats.require_warm(model, brief.tier)
+    _require_warm(shop, exactly)
     estimate = estimate_order(shop, exactly, trial_of(shop, exactly, film_pins, job))
     amount = _amount_to_reserve(wanted, model, estimate)
     # A deadline such as "10m" is another moment each time; it belongs to the job, not the brief.
@@ -562,7 +563,7 @@ def price_ahead(shop: Workshop, model: Model) -> int | None:
 def estimate_whole(shop: Workshop, plan: Plan, model: Model) -> Uusd | None:
     """Return what a whole job may cost: its takes where their model runs, the rest on our own.
 
-    What is expected for loading the model is part of it, unless the model is kept warm.
+    What is expected for loading models is part of it, but for those that are kept warm.
     """
     if model.device_class == CPU:
         without = estimate_uusd(plan)
@@ -572,9 +573,7 @@ def estimate_whole(shop: Workshop, plan: Plan, model: Model) -> Uusd | None:
     music = _music_uusd(shop, plan)
     if without is None or music is None:
         return None
-    without = Uusd(without + music)
-    price = price_ahead(shop, model) or 0
-    return Uusd(without + price_of(_loading_us(shop, plan, model), nusd_per_s=price))
+    return Uusd(without + music + _loading_uusd(shop, plan, model))
 
 
 def _music_uusd(shop: Workshop, plan: Plan) -> Uusd | None:
@@ -592,15 +591,37 @@ def _music_uusd(shop: Workshop, plan: Plan) -> Uusd | None:
     return Uusd(asked + price_of(DeviceUs(us), nusd_per_s=price))
 
 
-def _loading_us(shop: Workshop, plan: Plan, model: Model) -> DeviceUs:
-    """Return what loading a model for a film is expected to take, on every process that may."""
-    if shop.seats.is_kept_warm(model):
-        return DeviceUs(0)
+def _loading_uusd(shop: Workshop, plan: Plan, model: Model) -> Uusd:
+    """Return what loading is expected to cost for a film: each model, on every process that may."""
+    shots = Counter(shot.model or model.card.ref for shot in plan.shots)
+    music = None if plan.sound is None else plan.sound.music
+    if music is not None and music.model is not None:
+        shots[music.model] += 1
+    total = 0
     with shop.recorder.db.read() as connection:
-        once_us = expected_load(connection, model.card, device_class=model.device_class)
-    shots = sum(1 for shot in plan.shots if shot.model is None)
-    at_once = max(1, shop.slots.count(model.device_class) // model.devices)
-    return DeviceUs(once_us * min(shots, at_once))
+        for ref, count in shots.items():
+            each = model if ref == model.card.ref else exact(shop, ref)
+            if each is None or shop.seats.is_kept_warm(each):
+                continue
+            once_us = expected_load(connection, each.card, device_class=each.device_class)
+            at_once = max(1, shop.slots.count(each.device_class) // each.devices)
+            lasts = DeviceUs(once_us * min(count, at_once))
+            total += price_of(lasts, nusd_per_s=price_ahead(shop, each) or 0)
+    return Uusd(total)
+
+
+def _require_warm(shop: Workshop, brief: Brief) -> None:
+    """Raise `NotWarm` for interactive work that one of its models would have to be loaded for."""
+    if brief.tier is not Tier.INTERACTIVE:
+        return
+    wanted = [find_model(shop, brief)]
+    if brief.preview_first is not None:
+        wanted.append(find_model(shop, preview_brief(brief)))
+    music = None if brief.sound is None else brief.sound.music
+    if music is not None and music.model is not None:
+        wanted.append(shop.models[music.model.partition("@")[0]])
+    for model in wanted:
+        shop.seats.require_warm(model, brief.tier)
 
 
 def _amount_to_reserve(brief: Brief, model: Model, estimate: Estimate) -> Uusd | None:

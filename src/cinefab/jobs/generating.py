@@ -17,7 +17,7 @@ from cinefab.core.stage import Bill, Content, Lineage, TimeClass
 from cinefab.economics.bills import hear_bill
 from cinefab.engine.compute import ComputeResult
 from cinefab.engine.wire import Fault, decode_error, encode_error
-from cinefab.generate.loads import expected_load, record_load
+from cinefab.generate.loads import record_load
 from cinefab.generate.segments import KeptSegment, TakeFacts, record_segment, record_take
 from cinefab.jobs.batching import companions, run_together
 from cinefab.jobs.containing import GaveUp, blaming, end_for, run_contained
@@ -46,6 +46,7 @@ from cinefab.jobs.takes import (
     finish_of,
     in_the_brief,
     input_said,
+    load_limit_s,
     prompt_of,
     request_for,
     sources_of,
@@ -225,7 +226,7 @@ async def ask_for_takes(
         attempt=running,
         affinity=f"{order.job}:{shot.index}" if run is None else model.affinity,
         on_progress=tell,
-        timeout_s=_limit_s(missing) + await asyncio.to_thread(_load_limit_s, shop, model, running),
+        timeout_s=_limit_s(missing) + await asyncio.to_thread(load_limit_s, shop, model, running),
         silence_s=_silence_s(shop, model),
     )
     try:
@@ -279,15 +280,6 @@ async def _asked(
     }
 
 
-def _load_limit_s(shop: Workshop, model: Model, attempt: Attempt) -> float:
-    """Return how long loading may take before a run begins: no time where the model is warm."""
-    if attempt.seat is not None and attempt.seat.was_warm:
-        return 0.0
-    with shop.recorder.db.read() as connection:
-        once_us = expected_load(connection, model.card, device_class=model.device_class)
-    return _LIMIT_PER_ESTIMATE * once_us / 1_000_000
-
-
 def _limit_s(missing: Sequence[PlannedSegment]) -> float:
     estimate_s = sum(each.estimate_device_us for each in missing) / 1_000_000
     return _LIMIT_FIXED_S + _LIMIT_PER_ESTIMATE * estimate_s
@@ -327,7 +319,7 @@ async def _with_others(
             await _asked(shop, order, plan, each, missing[each.index], references) for each in shots
         ]
         limit_s = sum(_limit_s(missing[each.index]) for each in shots)
-        limit_s += await asyncio.to_thread(_load_limit_s, shop, model, together)
+        limit_s += await asyncio.to_thread(load_limit_s, shop, model, together)
         return await _make_together(shop, order, shots, model, run, asked, limit_s, together)
 
     def start() -> SharedRun:

@@ -17,6 +17,7 @@ from cinefab.core.canonical import Json, Sha256, digest_of
 from cinefab.core.plan import Plan
 from cinefab.core.sound import SAMPLE_RATE, PlannedSound
 from cinefab.core.stage import Bill, Content, Lineage
+from cinefab.generate.loads import record_load
 from cinefab.generate.segments import KeptSegment, record_segment
 from cinefab.generate.sounding import bed_key
 from cinefab.jobs.containing import GaveUp, blaming, end_for, run_contained
@@ -24,7 +25,7 @@ from cinefab.jobs.models import music_model
 from cinefab.jobs.pieces import find_intact
 from cinefab.jobs.running import WatchedRun
 from cinefab.jobs.stages import Attempt, Order, StageOutput
-from cinefab.jobs.takes import require_same_versions
+from cinefab.jobs.takes import load_limit_s, require_same_versions
 from cinefab.jobs.workshop import Model, Progress, Workshop
 from cinefab.provenance.assets import Asset
 from cinefab.record.commit import NewAsset
@@ -102,18 +103,22 @@ async def _make(
         else:
             run.hear(news)
 
+    assert attempt.seat is not None, "a body runs on a seat"
+    limit_s = _LIMIT_FIXED_S + _LIMIT_PER_ESTIMATE * estimate_us / 1_000_000
+    limit_s += await asyncio.to_thread(load_limit_s, shop, model, attempt)
     with blaming(attempt):
         answer = await run.follow(
-            shop.compute_on(model.device_class).run(
+            attempt.seat.compute.run(
                 _BED_TASK,
                 argument,
                 affinity=model.affinity,
                 on_progress=hear,
-                timeout_s=_LIMIT_FIXED_S + _LIMIT_PER_ESTIMATE * estimate_us / 1_000_000,
+                timeout_s=limit_s,
                 silence_s=card.silence_s or shop.containment.silence_s,
             )
         )
     value: Any = answer.value
+    load_us = answer.load_us + value["load_us"]
     said: Mapping[str, Any] = value.get("run", {})
     digest = await asyncio.to_thread(shop.blobs.put_file, path)
     path.unlink(missing_ok=True)
@@ -137,15 +142,22 @@ async def _make(
 
     def also(connection: sa.Connection, made: tuple[Asset, ...]) -> None:
         (asset,) = made
+        now_us = shop.recorder.clock.now_us()
+        record_load(
+            connection,
+            model=card.ref,
+            device_class=model.device_class,
+            load_us=load_us if value["load_us"] else 0,
+            now_us=now_us,
+        )
         run.forget(connection)
         record_segment(
             connection,
             KeptSegment(key=key, asset=asset.public_id, digest=digest, frames=samples),
             tenant=shop.tenant,
-            now_us=shop.recorder.clock.now_us(),
+            now_us=now_us,
         )
 
-    load_us = answer.load_us + value["load_us"]
     output = StageOutput(
         assets=(bed,),
         facts={"bed": digest, "samples": samples},

@@ -10,7 +10,7 @@ import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
 from cinefab.core.brief import Size
 from cinefab.core.canonical import Json, Sha256
@@ -21,6 +21,7 @@ from cinefab.core.plan import Plan, PlannedShot
 from cinefab.core.stage import Relation, SourceEdge
 from cinefab.engine.compute import ComputeResult, Report
 from cinefab.generate.backend import SHOTS_OWN
+from cinefab.generate.loads import expected_load
 from cinefab.ingest.references import KeptReference
 from cinefab.jobs.door import BLOB, find_model, versions_of
 from cinefab.jobs.effects import (
@@ -33,7 +34,9 @@ from cinefab.jobs.ingesting import kept_from_json
 from cinefab.jobs.pieces import edges_by_weight
 from cinefab.jobs.planning import brand_files
 from cinefab.jobs.stages import Attempt, Order
-from cinefab.jobs.workshop import Workshop
+from cinefab.jobs.workshop import Model, Workshop
+
+_LIMIT_PER_LOAD: Final = 40
 
 
 async def request_for(
@@ -112,6 +115,16 @@ async def ask_model(
         )
     except BriefInvalid as error:
         raise in_the_brief(error, order, shot) from error
+
+
+def load_limit_s(shop: Workshop, model: Model, attempt: Attempt) -> float:
+    """Return how long loading may take before a run begins: no time where the model is warm."""
+    is_quick = "any-frame" in model.card.capabilities
+    if is_quick or (attempt.seat is not None and attempt.seat.was_warm):
+        return 0.0
+    with shop.recorder.db.read() as connection:
+        once_us = expected_load(connection, model.card, device_class=model.device_class)
+    return _LIMIT_PER_LOAD * once_us / 1_000_000
 
 
 def require_same_versions(shop: Workshop, order: Order, plan: Plan) -> None:
