@@ -13,7 +13,7 @@ from cinefab.core.canonical import Json, digest_of
 from cinefab.core.errors import ContractMismatch
 from cinefab.generate.backend import AUDIO_HZ, DeviceNeed, Limits, ModelCard
 from cinefab.generate.models.diffusers.schedulers import GO_ON
-from cinefab.generate.models.diffusers.settings import Configured, refused
+from cinefab.generate.models.diffusers.settings import QUANTISERS, Configured, refused
 from cinefab.generate.models.diffusers.weights import ModelFiles, read_lora, read_model
 
 FORMAT: Final = 1
@@ -67,7 +67,7 @@ def identify(name: str, configured: Configured) -> Identity:
         "format": FORMAT,
         "weights": files.digest,
         "loras": dict(loras),
-        "libraries": dict(libraries),
+        "libraries": {**libraries, **_quantiser(configured)},
         "device": device,
         "dtype": dtype,
         "task": task,
@@ -118,6 +118,17 @@ def installed(name: str, libraries: Sequence[str] = _LIBRARIES) -> Mapping[str, 
                 "pip install -r requirements/diffusers.txt.",
             ) from None
     return found
+
+
+def _quantiser(configured: Configured) -> dict[str, str]:
+    """Return the version of what keeps the weights in fewer bits; another one rounds otherwise."""
+    if configured.quantisation is None:
+        return {}
+    library = QUANTISERS[configured.quantisation.backend].replace(".", "-")
+    try:
+        return {library: version(library)}
+    except PackageNotFoundError:
+        return {library: "absent"}
 
 
 def _device(configured: Configured, libraries: Mapping[str, str]) -> str:

@@ -80,6 +80,15 @@ def _from_pretrained(name: str, configured: Configured, identity: Identity) -> A
             found=_first_line(error),
             remedy="Install the library that it names beside the extra diffusers.",
         ) from error
+    except RuntimeError as error:
+        if configured.quantisation is not None and "No GPU" in str(error):
+            raise Unavailable(
+                attempted=f"load the model {name!r}",
+                found=f"models.{name}.quantisation: {configured.quantisation.backend} needs a card, "
+                "and there is none here",
+                remedy="Run it where there is one, or choose torchao or quanto, which need none.",
+            ) from error
+        raise _unfit(name, place, error) from error
     except Exception as error:
         raise _unfit(name, place, error) from error
 

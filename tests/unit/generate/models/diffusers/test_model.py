@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tiny_pipelines import ask, write_lora
+from tiny_pipelines import ask, tiny_wan, write_lora
 
 from cinefab.conformance.models import PROMISES, NotPromised, Subject
 from cinefab.core.brief import Size
@@ -199,6 +199,67 @@ def test_a_quantiser_that_is_absent_is_named_before_the_model_is_loaded(model: M
 
     with pytest.raises(Unavailable, match="needs bitsandbytes, which is not installed"):
         _backend(model("wan"), quantisation=wanted).load()
+
+
+@pytest.mark.parametrize(
+    ("library", "wanted"),
+    [
+        ("torchao", {"backend": "torchao", "options": {"quant_type": "Int8WeightOnlyConfig"}}),
+        ("optimum.quanto", {"backend": "quanto", "options": {"weights": "int8"}}),
+    ],
+)
+def test_a_model_in_fewer_bits_goes_on_bit_for_bit_too(
+    tmp_path: Path, library: str, wanted: dict[str, Any]
+) -> None:
+    pytest.importorskip(library, reason="is none of the locked libraries", exc_type=ImportError)
+    wide = {"num_attention_heads": 8, "attention_head_dim": 64, "ffn_dim": 512}
+    tiny_wan().build(tmp_path / "wide", transformer=wide)
+    settings = {"steps": 3, "resume_every": 1}
+    fewer = {**settings, "quantisation": {**wanted, "components": ["transformer"]}}
+    whole = _frames(_backend(tmp_path / "wide", **fewer))
+
+    again = _stopped_and_continued(lambda: _backend(tmp_path / "wide", **fewer), tmp_path / "run")
+
+    assert np.array_equal(again, whole)
+    assert not np.array_equal(whole, _frames(_backend(tmp_path / "wide", **settings)))
+
+
+def test_a_run_of_several_goes_on_bit_for_bit(model: Model, tmp_path: Path) -> None:
+    settings = {"steps": 3, "resume_every": 1, "batch": 2}
+    requests = [replace(ask(prompt=f"bicycle {k}"), seed=20 + k) for k in range(2)]
+
+    def made(backend: Diffusers, run: Run) -> np.ndarray:
+        takes = backend.takes(requests, run)
+        return np.stack([np.stack([frame.copy() for frame in frames]) for frames in takes])
+
+    whole = made(_backend(model("wan"), **settings), Run())
+
+    again = _stopped_and_continued(lambda: _backend(model("wan"), **settings), tmp_path, made=made)
+
+    assert np.array_equal(again, whole)
+    assert "deterministic" not in _backend(model("wan"), batch=2).card.capabilities
+
+
+class _Stopped(BaseException):
+    """Stands for the end of the process."""
+
+
+def _stopped_and_continued(
+    backend: Callable[[], Diffusers], folder: Path, *, made: Callable[..., Any] | None = None
+) -> Any:
+    """Return what a run gives that ended after its second step and was gone on with."""
+    make = made or (lambda model, run: _frames(model, run=run))
+
+    def stop(news: Any) -> None:
+        if news.get("step") == 2:
+            raise _Stopped
+
+    with pytest.raises(_Stopped):
+        make(backend(), Run(folder=folder, tell=stop))
+    run = Run(folder=folder)
+    frames = make(backend(), run)
+    assert run.notes["resumed_from"] == 2
+    return frames
 
 
 def test_a_repository_of_the_hub_needs_its_commit_and_is_named_where_it_is_not_reached(
