@@ -13,6 +13,7 @@ from jsonschema.validators import Draft202012Validator
 from cinefab.app.devices import StudioDevices
 from cinefab.app.plugins import find_plugins, load_plugin
 from cinefab.app.settings import (
+    PIPELINE,
     ModelTable,
     Settings,
     SettingsInvalid,
@@ -105,6 +106,12 @@ class Models(Mapping[str, Model]):
         return self._of_table(name, table)
 
     def _of_table(self, name: str, table: ModelTable) -> Model:
+        if table.backend == PIPELINE:
+            # Few studios have one, and finding effects opens what every package offers.
+            from cinefab.app.pipelines import SCHEMA, put_together  # noqa: PLC0415 - see above
+
+            settings = _checked(name, table, SCHEMA)
+            return put_together(name, settings, self.get)
         point = self._backend(name, table)
         configured = _configured(name, table, point)
         return Model(
@@ -194,18 +201,22 @@ def _schema_of(point: EntryPoint) -> Mapping[str, Any] | None:
 
 
 def _configured(name: str, table: ModelTable, point: EntryPoint) -> Mapping[str, Json]:
-    settings: dict[str, Any] = dict(table.model_extra or {})
-    schema = dict(_schema_of(point) or {})
-    errors = Draft202012Validator(schema).iter_errors(settings)
-    first = min(errors, key=lambda error: [str(step) for step in error.absolute_path], default=None)
-    if first is not None:
-        raise _refused(name, first)
+    settings = _checked(name, table, dict(_schema_of(point) or {}))
     secrets = {
         setting.removesuffix(_ENV): _secret(name, setting, str(variable))
         for setting, variable in settings.items()
         if setting.endswith(_ENV)
     }
     return {"name": name, "settings": settings, "secrets": secrets}
+
+
+def _checked(name: str, table: ModelTable, schema: Mapping[str, Any]) -> dict[str, Any]:
+    settings: dict[str, Any] = dict(table.model_extra or {})
+    errors = Draft202012Validator(schema).iter_errors(settings)
+    first = min(errors, key=lambda error: [str(step) for step in error.absolute_path], default=None)
+    if first is not None:
+        raise _refused(name, first)
+    return settings
 
 
 def _refused(name: str, error: ValidationError) -> SettingsInvalid:

@@ -37,6 +37,9 @@ _NOT_SETTINGS: Final = frozenset({"home", "config", "log", "test_postgres", "tes
 
 _MODEL_NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
+PIPELINE: Final = "pipeline"
+"""What a table names as its backend whose model is put together of others."""
+
 _TABLES: Final = frozenset({"places", "prices_usd_per_hour", "review_thresholds", "retention_days"})
 """Settings that are tables; in the environment they are written `name=value,name=value`."""
 

@@ -135,6 +135,7 @@ def add(
     from cinefab.app.registry import shown, table_in  # noqa: PLC0415 - `--help` needs none
     from cinefab.core.errors import ContractMismatch  # noqa: PLC0415 - as above
     from cinefab.generate.registry import Change, register  # noqa: PLC0415 - as above
+    from cinefab.jobs.pins import register_components  # noqa: PLC0415 - as above
 
     with _opened(db) as (records, known):
         model = _model(known, name) if table is None else known.of_table(name, table_in(table))
@@ -156,6 +157,7 @@ def add(
             }
         with records.db.write() as connection:
             change = Change(by=records.principal, reason=reason, now_us=records.clock.now_us())
+            register_components(connection, model, now_us=change.now_us)
             made = register(connection, model.card, model.made, checked=checked, change=change)
             document = shown(connection, made.ref, tenant=None, made=True)
     _print_version(document, as_json=as_json)
@@ -325,12 +327,13 @@ def _standing(row: dict[str, Any], resting: Mapping[str, Breaker]) -> dict[str, 
 
 def _list_backends(*, as_json: bool) -> None:
     from cinefab.app.models import Models  # noqa: PLC0415 - `--help` needs none
-    from cinefab.app.settings import load_settings  # noqa: PLC0415 - as above
+    from cinefab.app.pipelines import SCHEMA  # noqa: PLC0415 - as above
+    from cinefab.app.settings import PIPELINE, load_settings  # noqa: PLC0415 - as above
 
     schemas = {
         name: dict(point.load().settings_schema)
         for name, point in Models(load_settings()).backends().items()
-    }
+    } | {PIPELINE: dict(SCHEMA)}
     print_json(schemas) if as_json else _show_backends(schemas)
 
 

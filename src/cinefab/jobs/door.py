@@ -463,7 +463,7 @@ def instead_by(
     return Instead(
         card=model.card,
         nusd_per_s=price_ahead(shop, model),
-        chain_of=chain_of(shop, brief, draws=draws, cues=cues, burn=burn),
+        chain_of=chain_of(shop, brief, draws=draws, cues=cues, burn=burn, of_model=model.chain),
     )
 
 
@@ -548,6 +548,7 @@ def _rough_plan(
             brief,
             draws=model.card.capabilities,
             burn=brief.captions is not None and brief.captions.burn,
+            of_model=model.chain,
         ),
         clips=clips_card(shop),
         instead=instead,

@@ -62,8 +62,11 @@ def chain_of(
     draws: Collection[str],
     cues: Sequence[Mapping[str, Any]] | None = None,
     burn: bool = False,
+    of_model: Sequence[EffectOrder] = (),
 ) -> ChainOf:
     """Return what tells the effects of a shot: its own in their order, then the film's.
+
+    Before them come those `of_model`, which a pipeline brings.
 
     `cues` (`start_ms`, `end_ms` on the film's clock, `lines`) are what captions show that have none
     of their own, and without them the voice's lines, each over its shot. With `burn` there are
@@ -77,6 +80,8 @@ def chain_of(
         for field, order in _orders(brief, burn=burn)
     }
 
+    brought = [_resolved(shop, brief, f"model.{order.name}", order) for order in of_model]
+
     def chain(span: ShotSpan) -> tuple[PlannedEffect, ...]:
         start_ms = round(span.start * 1000 / span.fps)
         drawn = (
@@ -86,7 +91,8 @@ def chain_of(
         first = [_resolved(shop, brief, *each) for each in drawn if each is not None]
         own = [field for field in known if field.startswith(f"shots[{span.index}].")]
         whole = [field for field in known if not field.startswith("shots[")]
-        every = [*first, *(known[field] for field in [*own, *whole])]
+        of_shot = brought if brief.shots[span.index].clip is None else []
+        every = [*of_shot, *first, *(known[field] for field in [*own, *whole])]
         planned = (_planned(found, settings, span) for found, settings in every)
         return tuple(effect for effect in planned if effect is not None)
 

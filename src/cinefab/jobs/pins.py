@@ -25,6 +25,7 @@ from cinefab.generate.registry import (
     Change,
     ModelState,
     RegisteredModel,
+    find_version,
     follow,
     register,
     versions_named,
@@ -114,9 +115,19 @@ def record_first_sight(connection: sa.Connection, chosen: Iterable[Chosen], *, n
     change = Change(by=STUDIO, reason=_ASKED, now_us=now_us)
     for each in chosen:
         if each.is_new and each.is_live:
+            register_components(connection, each.model, now_us=now_us)
             follow(connection, each.model.card, each.model.made, change=change)
         elif each.is_new:
+            register_components(connection, each.model, now_us=now_us)
             register(connection, each.model.card, each.model.made, change=change)
+
+
+def register_components(connection: sa.Connection, model: Model, *, now_us: int) -> None:
+    """Have the registry keep the versions that a pipeline is put together of, and take none in hand."""
+    change = Change(by=STUDIO, reason=f"a part of {model.card.ref}", now_us=now_us)
+    for each in model.components:
+        if find_version(connection, each.card.ref) is None:
+            register(connection, each.card, each.made, change=change)
 
 
 def pins_text(pins: Sequence[Pins]) -> str:

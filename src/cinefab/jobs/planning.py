@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -39,7 +39,7 @@ from cinefab.jobs.door import (
 from cinefab.jobs.effects import chain_of, files_as_assets
 from cinefab.jobs.ingesting import kept_from_json, prepared
 from cinefab.jobs.stages import Order, StageOutput, run_stage
-from cinefab.jobs.workshop import Workshop
+from cinefab.jobs.workshop import Model, Workshop
 from cinefab.record.commit import NewAsset
 
 
@@ -116,7 +116,7 @@ def plan_now(
         tenant=shop.tenant,
         files=brand_files(order),
         nusd_per_s=price_ahead(shop, model),
-        chain_of=_chain(shop, order.brief, cues, draws=model.card.capabilities),
+        chain_of=_chain(shop, order.brief, cues, model),
         spoken=lines,
         clips=clips_card(shop),
         instead={
@@ -174,11 +174,11 @@ def _chain(
     shop: Workshop,
     brief: Brief,
     cues: Sequence[Mapping[str, Any]] | None,
-    *,
-    draws: Collection[str],
+    model: Model,
 ) -> ChainOf:
     burn = brief.captions is not None and brief.captions.burn
-    return chain_of(shop, brief, draws=draws, cues=cues, burn=burn)
+    draws = model.card.capabilities
+    return chain_of(shop, brief, draws=draws, cues=cues, burn=burn, of_model=model.chain)
 
 
 def _asset(

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from cinefab.assemble.effect import Effect
 from cinefab.assemble.voice import Voice
-from cinefab.core.brief import Tier
+from cinefab.core.brief import EffectOrder, Tier
 from cinefab.core.canonical import Json
 from cinefab.core.device import DeviceNeed
 from cinefab.core.ids import JobId, PrincipalId, TenantId, WorkerId
@@ -44,6 +44,8 @@ class Model:
     goes to the process that runs it, and nowhere else; `made` is the same without secrets, as the
     registry keeps it. `cancels` says that it ends work that goes on elsewhere when it is told to.
     `met` is which of its card's needs the studio's devices meet.
+    Of a pipeline, `components` are the models that it is put together of, and `chain` are the
+    effects that its pictures pass through before any other.
     """
 
     card: ModelCard
@@ -52,6 +54,8 @@ class Model:
     cancels: bool = False
     met: DeviceNeed | None = None
     made: Made = field(default_factory=Made)
+    chain: tuple[EffectOrder, ...] = ()
+    components: tuple[Model, ...] = ()
 
     @property
     def address(self) -> dict[str, Json]:
