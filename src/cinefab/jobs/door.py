@@ -24,6 +24,7 @@ from cinefab.core.canonical import Json, Sha256, canonical_json, sha256_of
 from cinefab.core.errors import BriefInvalid, BudgetTooSmall, ContractMismatch
 from cinefab.core.ids import JobId
 from cinefab.core.plan import MediaKind, Plan, PreparedReference, Versions
+from cinefab.core.sound import Sound
 from cinefab.core.units import DeviceUs, Uusd, price_of
 from cinefab.deliver.places import Place, PlaceRefused
 from cinefab.economics.budgets import NOBODY_ELSE, Spenders, budgets_over, record_spenders
@@ -136,8 +137,10 @@ def open_job(
     `IdempotencyKeyReused` or
     `StorageUnavailable`; none of them leaves a job, a reservation or an asset behind.
     """
-    brief = with_music_model(shop, with_preview_model(shop, brief))
+    brief = with_preview_model(shop, brief)
     chosen = choose_models(shop, brief)
+    brief = with_music_model(shop, _with_bed(brief, chosen[0].model))
+    chosen += choose_models(shop, brief, but={each.pins.asked for each in chosen})
     pins = tuple(each.pins for each in chosen)
     job = JobId(shop.recorder.ids.new("job"))
     _check_places(shop, brief)
@@ -359,8 +362,8 @@ def with_music_model(shop: Workshop, brief: Brief) -> Brief:
     if music.model is None:
         raise _music_refused("model", "a prompt is for a model", "Name one that makes sound.")
     name, _, version = music.model.partition("@")
-    model = shop.models.get(name)
-    if model is None or version not in ("", model.card.version):
+    model = exact(shop, music.model) if version else shop.models.get(name)
+    if model is None:
         raise _music_refused(
             "model",
             f"{music.model!r} is not installed",
@@ -378,6 +381,18 @@ def with_music_model(shop: Workshop, brief: Brief) -> Brief:
         raise _music_refused("prompt", error.found, "Say what is to be heard.") from error
     pinned = replace(music, model=model.card.ref)
     return replace(brief, sound=replace(brief.sound, music=pinned))
+
+
+def _with_bed(brief: Brief, model: Model) -> Brief:
+    """Return `brief` with the music that a pipeline brings, unless it asks for other or for none."""
+    sound = Sound(effects=False) if brief.sound is None else brief.sound
+    music = sound.music
+    if model.bed_by is None or music is None or music.model is not None or music.prompt:
+        return brief
+    pace = "" if music.tempo_bpm is None else f", {music.tempo_bpm} beats a minute"
+    prompt = f"{music.mood.value} instrumental music{pace}, under a film called: {brief.title}"
+    bed = replace(music, model=model.bed_by, prompt=prompt)
+    return replace(brief, sound=replace(sound, music=bed))
 
 
 def _sound_models(shop: Workshop) -> list[str]:
@@ -582,7 +597,8 @@ def _music_uusd(shop: Workshop, plan: Plan) -> Uusd | None:
     music = None if plan.sound is None else plan.sound.music
     if music is None or music.model is None:
         return Uusd(0)
-    model = shop.models[music.model.partition("@")[0]]
+    model = exact(shop, music.model)
+    assert model is not None, "the door has found it"
     card, seconds = model.card, math.ceil(plan.frames / plan.fps)
     asked = (card.price_uusd_per_run or 0) + seconds * (card.price_uusd_per_second or 0)
     price = price_ahead(shop, model)

@@ -57,8 +57,8 @@ def film_source_type(shop: Workshop, order: Order, plan: Plan) -> str:
 
 def music_model(shop: Workshop, ref: str) -> Model:
     """Return the model that makes a film's music; raise `ContractMismatch` if it is not installed."""
-    model = shop.models.get(ref.partition("@")[0])
-    if model is not None and model.card.ref == ref:
+    model = exact(shop, ref)
+    if model is not None:
         return model
     raise ContractMismatch(
         attempted="make the film's music as it was planned",

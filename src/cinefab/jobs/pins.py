@@ -99,7 +99,7 @@ def choose(shop: Workshop, asked: str) -> Chosen:
 
 
 def choose_models(shop: Workshop, brief: Brief, *, but: Collection[str] = ()) -> tuple[Chosen, ...]:
-    """Return what is chosen for all that a brief asks for: the film's model, then its preview's.
+    """Return what is chosen for all that a brief asks for: its model, its preview's, its music's.
 
     What is in `but` is left out. Raises as `choose` does, with the field's path.
     """
@@ -107,6 +107,10 @@ def choose_models(shop: Workshop, brief: Brief, *, but: Collection[str] = ()) ->
     asked = {brief.model: "model"}
     if first is not None and first.model is not None:
         asked.setdefault(first.model, "preview_first.model")
+    music = None if brief.sound is None else brief.sound.music
+    if music is not None and music.model is not None and "@" in music.model:
+        # The door has named the very version; it is pinned as it stands in the brief.
+        asked.setdefault(music.model, "sound.music.model")
     return tuple(_chosen_for(shop, name, field) for name, field in asked.items() if name not in but)
 
 
@@ -161,7 +165,10 @@ def _chosen_for(shop: Workshop, asked: str, field: str) -> Chosen:
             raise
         found = error.found.removeprefix(f"{error.field}: ")
         raise BriefInvalid(
-            attempted="plan the preview", field=field, found=found, remedy=error.remedy
+            attempted="order a film" if field.startswith("sound") else "plan the preview",
+            field=field,
+            found=found,
+            remedy=error.remedy,
         ) from error
 
 

@@ -70,6 +70,12 @@ class Model:
         return self.met or self.card.devices[0]
 
     @property
+    def bed_by(self) -> str | None:
+        """The version that makes what is heard under its films, if a pipeline has one."""
+        made = (each.card for each in self.components if each.card.task == "text-to-audio")
+        return next((card.ref for card in made), None)
+
+    @property
     def device_class(self) -> str:
         """Where it runs."""
         return self.need.device_class
