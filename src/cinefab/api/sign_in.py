@@ -43,7 +43,8 @@ SignInName = Annotated[
 _CURRENT: Final = "current"
 HEADERS: Final = {
     "cache-control": "no-store",
-    "referrer-policy": "no-referrer",
+    # Of a form on a page without any, browsers would say that it is from nowhere.
+    "referrer-policy": "same-origin",
     "x-frame-options": "DENY",
     "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; "
     "form-action 'self'; frame-ancestors 'none'",
