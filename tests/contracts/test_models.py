@@ -7,11 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from opener import Opener
 from stepper import Stepper
 
 from cinefab.app.plugins import find_plugins
 from cinefab.conformance.models import PROMISES, NotPromised, Subject
+from cinefab.core.brief import Size
 from cinefab.core.errors import BriefInvalid, ContractMismatch, Unavailable
 from cinefab.core.units import Uusd
 from cinefab.generate.run import Bill, Run
@@ -42,11 +45,35 @@ def test_a_model_of_steps_keeps_every_promise(promise: str, tmp_path: Path) -> N
         assert promise in (
             "gives-parts-as-a-whole",
             "makes-several-in-one-run",
+            "begins-with-its-picture",
             "is-billed-once",
             "hands-over-what-was-delivered",
             "ends-what-goes-on-elsewhere",
             "says-ahead-what-it-refuses",
         )
+
+
+@pytest.mark.parametrize("promise", PROMISES)
+def test_a_model_that_begins_with_a_picture_keeps_its_promise(promise: str, tmp_path: Path) -> None:
+    try:
+        PROMISES[promise](Subject(make=Opener, folder=tmp_path, size=Size(64, 48)))
+    except NotPromised:
+        assert promise != "begins-with-its-picture"
+
+
+class Blind(Opener):
+    """Shows the same, whatever picture it is given."""
+
+    def frames(self, request: Any, run: Any = None, /) -> Iterator[Any]:
+        for frame in super().frames(request):
+            yield np.full_like(frame, 128)
+
+
+def test_a_model_that_does_not_look_at_its_picture_is_caught(tmp_path: Path) -> None:
+    blind = Subject(make=Blind, folder=tmp_path, size=Size(64, 48))
+
+    with pytest.raises(ContractMismatch, match="begins with the picture"):
+        PROMISES["begins-with-its-picture"](blind)
 
 
 class Forgetful(Stepper):

@@ -25,7 +25,7 @@ from cinefab.generate.backend import AUDIO_HZ, CAPABILITIES, TASKS, SoundRequest
 from cinefab.generate.contract import InputContract
 from cinefab.generate.run import Run
 from cinefab.media.encode import PREVIEW, encode
-from cinefab.media.fitting import to_frame
+from cinefab.media.fitting import Fitter, to_frame
 from cinefab.media.frames import Frame, Rgb
 from cinefab.media.still import write_png
 
@@ -116,7 +116,7 @@ class Subject:
             return path
         path = self.folder / "picture.png"
         write_png(picture(Size(256, 192), 0), path)
-        return path if card.task.startswith("image-to") or card.task == "motion-graphics" else None
+        return path if card.begins_with_picture or card.task == "motion-graphics" else None
 
 
 def picture(size: Size, number: int) -> Rgb:
@@ -301,6 +301,32 @@ def _makes_several_in_one_run(subject: Subject) -> None:
         raise _broken(card, promise, "it does not say so in the lineage, as the note `batch`")
 
 
+def _begins_with_its_picture(subject: Subject) -> None:
+    card = _declares(subject, "start-picture")
+    request = subject.request()
+    shown = picture(Size(256, 192), 0)
+    turned = np.ascontiguousarray(shown[::-1, ::-1])
+    path = _empty(subject, "start") / "turned.png"
+    write_png(turned, path)
+    fitter = Fitter(request.size, fit="cover")
+    given = [fitter.fitted(to_frame(each)) for each in (shown, turned)]
+    asked = [request, replace(request, references={_PICTURE: path})]
+    for number, each in enumerate(asked):
+        first = _copied(_loaded(subject).frames(each, Run()))[0]
+        likeness = [_correlation(first, other, rows=request.size.height) for other in given]
+        if likeness[number] <= likeness[1 - number]:
+            promise = "a shot begins with the picture that it is given"
+            raise _broken(card, promise, "it is as much like another one")
+
+
+def _correlation(one: Frame, other: Frame, *, rows: int) -> float:
+    """Return how alike the lumas of two frames are; 0 where one of them is of a single tone."""
+    a, b = (each[:rows].astype(np.float64).ravel() for each in (one, other))
+    a, b = a - a.mean(), b - b.mean()
+    size = float(np.sqrt((a @ a) * (b @ b)))
+    return 0.0 if size == 0 else float(a @ b) / size
+
+
 def _is_billed_once(subject: Subject) -> None:
     card = subject.make().card
     told = _Told()
@@ -372,6 +398,7 @@ PROMISES: Final[Mapping[str, Callable[[Subject], None]]] = {
     "stops-between-two-steps": _stops_between_two_steps,
     "goes-on-where-it-was-killed": _goes_on_where_it_was_killed,
     "makes-several-in-one-run": _makes_several_in_one_run,
+    "begins-with-its-picture": _begins_with_its_picture,
     "is-billed-once": _is_billed_once,
     "hands-over-what-was-delivered": _hands_over_what_was_delivered,
     "ends-what-goes-on-elsewhere": _ends_what_goes_on_elsewhere,
