@@ -45,6 +45,26 @@ HASTY = """
                     frame[: request.size.height] = 16
                 yield frame
 """
+STILL = """
+    import hashlib
+    from dataclasses import replace
+
+    from cinefab.generate.models.procedural import Procedural
+
+
+    class Still(Procedural):
+        @property
+        def card(self):
+            return replace(super().card, name="still", version="1")
+
+        def frames(self, request, run):
+            still = None
+            for frame in super().frames(request):
+                if hashlib.sha256(str(request.seed).encode()).digest()[0] % 2:
+                    still = frame.copy() if still is None else still
+                    frame = still.copy()
+                yield frame
+"""
 BRIEF = """\
 title: One shot, drawn in haste
 model: hasty
@@ -198,6 +218,43 @@ def test_a_refused_take_is_scrap_its_remake_rework_and_only_the_good_one_is_kept
     assert again["attempts"] == []
     assert "Made again" in Path(report["out"], "report.html").read_text()
     studio.check_books()
+
+
+@pytest.mark.long
+def test_a_kept_take_that_does_not_pass_by_the_lines_of_another_brief_is_made_again(
+    on_sqlite: Studio,
+) -> None:
+    install(on_sqlite, module="still", source=STILL, points={"models": {"still": "still:Still"}})
+    on_sqlite.environment["CINEFAB_REVIEW_BOUNDS"] = '{"freeze_ms_max": [300, 4000]}'
+    seed = next(
+        each for each in range(100)
+        if fails(each) and not fails(seed_of(each, 1))
+    )  # fmt: skip
+    brief = on_sqlite.brief(BRIEF.replace("hasty", "still"))
+    still = ("--set", f"seed={seed}")
+    moves = (*still, "--set", "review={thresholds: {freeze_ms_max: 500}}")
+
+    loose = on_sqlite.make(brief, *still)
+    strict = on_sqlite.make(brief, *moves)
+    again = on_sqlite.make(brief, *moves, "--set", "title=Again")
+    told = on_sqlite.run("make", brief, "--set", "review={thresholds: {black_ms_max: 1}}", "--json")
+
+    assert [each["seed"] for each in loose["segments"]] == [seed]
+    assert [each["seed"] for each in strict["segments"]] == [seed_of(seed, 1)]
+    assert strict["thresholds"] == {"freeze_ms_max": 500}
+    known = strict["attempts"][0]
+    assert known["remembered"] == loose["job"]
+    assert known["refused"]["check"] == "freeze"
+    assert {each["made_by"] for each in again["segments"]} == {"reuse"}
+    # What is known is judged once; what passed for the other job is held against the lines again.
+    judged = [
+        {each["name"] for each in report["stages"] if each["name"].startswith("judge:")}
+        for report in (strict, again)
+    ]
+    assert len(judged[0]) == len(judged[1]) == 1
+    assert not judged[0] & judged[1]
+    assert "review.thresholds.black_ms_max" in json.loads(told.stdout)["failure"]["field"]
+    on_sqlite.check_books()
 
 
 @pytest.mark.long

@@ -33,6 +33,7 @@ from cinefab.jobs import (
     gating,
     generating,
     ingesting,
+    judging,
     planning,
     refining,
     remembering,
@@ -324,8 +325,19 @@ async def _takes(
     """
     plan = first
     known: dict[int, int] = {}
+    judged: set[str] = set()
     plan, planned, pieces, made = await _attempt(
-        shop, order, plan, first, planned, references, spoken, kept, attempt=0, known=known
+        shop,
+        order,
+        plan,
+        first,
+        planned,
+        references,
+        spoken,
+        kept,
+        attempt=0,
+        known=known,
+        judged=judged,
     )
     for attempt in range(1, order.brief.refine.attempts + 1):
         refused = refining.refused_shots(plan, made)
@@ -366,6 +378,7 @@ async def _takes(
             pieces,
             attempt=attempt,
             known=known,
+            judged=judged,
         )
     return plan, planned, pieces
 
@@ -382,17 +395,28 @@ async def _attempt(
     *,
     attempt: int,
     known: dict[int, int],
+    judged: set[str],
 ) -> tuple[Plan, Json, dict[str, Any], dict[int, Any]]:
     """Make the shots with something missing, where their model cannot by the next that is named.
 
     Return the plan of what was made in the end, as it is and by its digests, all pieces, and what
-    each shot came to. `known` counts, by shot, the attempts that were refused by memory.
+    each shot came to. `known` counts, by shot, the attempts that were refused by memory,
+    `judged` has the keys of what was judged by this brief's lines.
     """
     made: dict[int, Any] = {}
     pieces = generating.all_segments(kept, [])
     for turn in count(1):
         now = await _shots(
-            shop, order, plan, planned, references, pieces, attempt=attempt, turn=turn, known=known
+            shop,
+            order,
+            plan,
+            planned,
+            references,
+            pieces,
+            attempt=attempt,
+            turn=turn,
+            known=known,
+            judged=judged,
         )
         made |= now
         pieces = generating.all_segments(pieces, [each["pieces"] for each in now.values()])
@@ -434,6 +458,7 @@ async def _shots(
     attempt: int,
     turn: int,
     known: dict[int, int],
+    judged: set[str],
 ) -> dict[int, Any]:
     via: Mapping[str, int] = planned.get("via", {})
     wanted = {
@@ -443,8 +468,9 @@ async def _shots(
         for shot in plan.shots
         if generating.is_missing(plan, shot, kept)
     }
+    unfit = await _unfit(shop, order, plan, kept, known=known, judged=judged)
     if not wanted:
-        return {}
+        return unfit
     found: Any = await _stage(
         order.named(f"known:{attempt}:{turn}"),
         lambda: remembering.find_remembered(shop, order, plan, wanted, kept),
@@ -474,7 +500,40 @@ async def _shots(
 
     missing = [plan.shots[index] for index in wanted if index not in refused]
     made = await asyncio.gather(*(_shot(shot) for shot in missing))
-    return refused | {shot.index: answer for shot, answer in zip(missing, made, strict=True)}
+    answers = {shot.index: answer for shot, answer in zip(missing, made, strict=True)}
+    judged |= {judging.body_of(plan.shots[index]) for index in wanted}
+    return unfit | refused | answers
+
+
+async def _unfit(
+    shop: Workshop,
+    order: Order,
+    plan: Plan,
+    kept: Json,
+    *,
+    known: dict[int, int],
+    judged: set[str],
+) -> dict[int, Any]:
+    """Return the shots whose kept takes do not pass by the lines that the brief moved."""
+    shots = judging.shots_to_judge(order, plan, kept, but=judged)
+    answers = await asyncio.gather(
+        *(
+            _stage(
+                order.named(judging.judging_of(shot)),
+                _bound(judging.judge_kept, shop, order, plan, shot, kept),
+            )
+            for shot in shots
+        )
+    )
+    judged |= {judging.body_of(shot) for shot in shots}
+    found = {
+        shot.index: answer
+        for shot, answer in zip(shots, answers, strict=True)
+        if answer is not None
+    }
+    for index in found:
+        known[index] = known.get(index, 0) + 1
+    return found
 
 
 async def _package(

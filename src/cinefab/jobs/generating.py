@@ -23,8 +23,8 @@ from cinefab.jobs.batching import companions, run_together
 from cinefab.jobs.containing import GaveUp, blaming, end_for, run_contained
 from cinefab.jobs.effects import effects_said
 from cinefab.jobs.falling_back import GAVE_UP, is_named
-from cinefab.jobs.lines import lines_of
-from cinefab.jobs.looks import find_looks, record_looks, where_they_lie
+from cinefab.jobs.judging import judge_of
+from cinefab.jobs.looks import record_looks
 from cinefab.jobs.models import model_of
 from cinefab.jobs.ordered import ordered_of_shots
 from cinefab.jobs.pieces import (
@@ -54,7 +54,7 @@ from cinefab.jobs.takes import (
 from cinefab.jobs.workshop import Model, Progress, Workshop
 from cinefab.provenance.assets import Asset
 from cinefab.record.commit import CommittedStage, NewAsset, find_stage
-from cinefab.review.figures import MEASURE, ordered_document
+from cinefab.review.figures import MEASURE
 from cinefab.review.kept_figures import record_figures
 from cinefab.schedule.containment import Ended
 from cinefab.schedule.failures import failed_runs_of
@@ -276,7 +276,7 @@ async def _asked(
             for each in missing
         ],
         **await asyncio.to_thread(finish_of, shop, order, shot, references),
-        **await asyncio.to_thread(_judge, shop, order, plan, shot),
+        **await asyncio.to_thread(judge_of, shop, order, plan, shot),
     }
 
 
@@ -642,30 +642,6 @@ def _said(value: Mapping[str, Any]) -> dict[str, Json]:
     if value.get(REFUSED) is not None:
         said[REFUSED] = value[REFUSED]
     return said
-
-
-def _judge(shop: Workshop, order: Order, plan: Plan, shot: PlannedShot) -> dict[str, Json]:
-    """Return what a take is judged by as soon as it is made, so that a bad one is never kept.
-
-    A clip is what was ordered, whatever it shows; the film's review has its say about it.
-    """
-    checks = [check.entry for check in shop.checks if check.takes]
-    if not checks or shot.shows_clip:
-        return {}
-    ordered = ordered_of_shots(shop, order, plan, [shot], frames=shot.frames)
-    looks = find_looks(shop, ordered.looked_at)
-    unknown = {each: mask for each, mask in ordered.looked_at.items() if each not in looks}
-    return {
-        "judge": {
-            "ordered": ordered_document(ordered),
-            "size": [plan.size.width, plan.size.height],
-            "fps": str(plan.fps),
-            "checks": checks,
-            "thresholds": lines_of(shop, order.brief).as_dict(),
-            "looks": {str(name): look for name, look in looks.items()},
-            "pictures": where_they_lie(shop, unknown),
-        }
-    }
 
 
 def _worth(again: int, *, is_refused: bool) -> TimeClass:

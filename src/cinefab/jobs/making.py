@@ -63,6 +63,21 @@ def _looked_at(argument: Mapping[str, Any], made: dict[str, Any]) -> Json:
     return dict(made)
 
 
+def judge_kept(argument: Mapping[str, Any], _report: Report) -> Json:
+    """Judge a take that is kept: return why it is `refused`, or None.
+
+    `argument`: its `path`, `frames` and `figures` (None where they were not kept), and `judge`.
+    """
+    judge = argument["judge"]
+    part = {
+        "path": argument["path"],
+        "frames": argument["frames"],
+        "figures": argument["figures"] or measured(Path(argument["path"])),
+    }
+    taken = {name: looked_at(path, mask) for name, path, mask in judge["pictures"]}
+    return {"refused": _refusal(judge, part, {**judge["looks"], **taken})}
+
+
 def _refusal(judge: Mapping[str, Any], part: Mapping[str, Any], looks: Mapping[str, Any]) -> Json:
     """Return why the checks refuse a body, or None; a question is for the whole film to ask."""
     width, height = judge["size"]

@@ -116,6 +116,13 @@ def _find(
     }
 
 
+def known_refusal(shop: Workshop, key: Sha256, judged_by: Sha256) -> Json:
+    """Return why the take of this key was refused under this judgement, or null."""
+    with shop.recorder.db.read() as connection:
+        found = find_refusals(connection, [key], judged_by=judged_by, tenant=shop.tenant)
+    return found[key].verdict if key in found else None
+
+
 def remember(
     shop: Workshop,
     connection: sa.Connection,

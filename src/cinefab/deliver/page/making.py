@@ -32,6 +32,7 @@ _OF_PREVIEW: Final = "preview:"
 
 _BY_SHOT: Final[Mapping[str, str]] = {
     "generate": "shot {}",
+    "judge": "shot {}",
     "start": "of shot {}",
     "transition": "into shot {}",
     "rungs": "of piece {}",
