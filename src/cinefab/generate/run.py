@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cinefab.core.canonical import Json, Sha256, canonical_json
+from cinefab.core.clock import Clock, SystemClock
 from cinefab.core.errors import Cancelled
 from cinefab.core.stage import Basis, Bill
 from cinefab.media.frames import Rgb
@@ -26,6 +27,7 @@ __all__ = ["ALONE", "Basis", "Bill", "ResumePoint", "Run"]
 _POINT: Final = "point.json"
 _STOP: Final = "stop"
 _PREVIEW: Final = "preview.jpg"
+_ALIVE_EVERY_US: Final = 10_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,9 +52,12 @@ class Run:
         folder: Path | None = None,
         tell: Callable[[Json], None] = lambda _news: None,
         confinement: Confinement = Confinement.REQUIRED,
+        clock: Clock | None = None,
     ) -> None:
         self._folder = folder
-        self._tell = tell
+        self._hears = tell
+        self._clock: Clock = clock or SystemClock()
+        self._told_us = self._clock.elapsed_us()
         self._confinement = confinement
         self._bills: list[Bill] = []
         self._notes: dict[str, Json] = {}
@@ -75,7 +80,8 @@ class Run:
         name = self._name + name
         part = Run(
             folder=None if self._folder is None else self._folder / name,
-            tell=self._tell,
+            tell=self._hears,
+            clock=self._clock,
             confinement=self._confinement,
         )
         part._bills, part._notes, part._came = self._bills, self._notes, self._came
@@ -84,7 +90,9 @@ class Run:
 
     def beside(self, name: str) -> Run:
         """Return a run that is watched with this one: what is said of it, and its parts, are its own."""
-        other = Run(folder=self._folder, tell=self._tell, confinement=self._confinement)
+        other = Run(
+            folder=self._folder, tell=self._hears, clock=self._clock, confinement=self._confinement
+        )
         other._name = f"{name}_"
         return other
 
@@ -191,13 +199,22 @@ class Run:
         return not any((folder / _STOP).exists() for folder in folders)
 
     def check_wanted(self) -> None:
-        """Raise `Cancelled` if nobody waits any more."""
+        """Raise `Cancelled` if nobody waits any more.
+
+        Whoever asks is alive, though it may have nothing to tell: it waits in somebody's queue, say.
+        """
+        if self._clock.elapsed_us() - self._told_us >= _ALIVE_EVERY_US:
+            self._tell({"alive": True})
         if not self.is_wanted():
             raise Cancelled(
                 attempted="go on with a run of a model",
                 found="it was cancelled",
                 remedy="Order it again if it is still wanted; what was finished is reused.",
             )
+
+    def _tell(self, news: Json) -> None:
+        self._told_us = self._clock.elapsed_us()
+        self._hears(news)
 
     def stop(self) -> None:
         """Ask the run to stop, from any process that sees its folder."""

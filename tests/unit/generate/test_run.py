@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cinefab.core.clock import ManualClock
 from cinefab.core.errors import Cancelled
 from cinefab.core.units import Uusd
 from cinefab.generate.run import ALONE, Bill, Run
@@ -83,3 +84,17 @@ def test_progress_carries_a_picture_that_is_there_whole(tmp_path: Path) -> None:
 def test_nobody_knows_what_an_unknown_bill_is() -> None:
     with pytest.raises(AssertionError):
         Bill(amount_uusd=Uusd(0), basis="unknown", supplier="them", reference="1")
+
+
+def test_a_run_that_waits_for_somebody_else_says_now_and_then_that_it_is_alive() -> None:
+    clock, told = ManualClock(), []
+    run = Run(tell=told.append, clock=clock).within("at0_12")
+
+    for _ in range(60):
+        clock.sleep(1)
+        run.check_wanted()
+    run.progress(1, 2)
+    clock.sleep(9)
+    run.check_wanted()
+
+    assert told == [*[{"alive": True}] * 6, {"step": 1, "steps": 2}]
