@@ -26,6 +26,7 @@ class SlowToLoad:
             "device_class": {"type": "string"},
             "count": {"type": "integer"},
             "memory_mb": {"type": "integer"},
+            "pause_s": {"type": "number"},
         },
     }
 
@@ -68,6 +69,7 @@ class SlowToLoad:
 
     def frames(self, request: TakeRequest, _run: Run = ALONE, /) -> Iterator[Frame]:
         """Yield frames whose grey drifts under some grain."""
+        time.sleep(self._settings.get("pause_s", 0))
         rng = np.random.default_rng(request.seed)
         size = request.size
         grain = rng.integers(0, 12, (size.height, size.width), dtype=np.uint8)
