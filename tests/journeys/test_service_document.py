@@ -13,6 +13,9 @@ from schemathesis.checks import not_a_server_error
 from served import served
 
 
+schemathesis.serializer.alias("application/offset+octet-stream", "application/octet-stream")
+
+
 @pytest.mark.long
 @pytest.mark.filterwarnings("ignore")  # the tool's own
 def test_nothing_that_the_document_allows_or_forbids_is_a_fault(tmp_path: Path) -> None:
