@@ -12,7 +12,6 @@ from hypothesis.errors import Unsatisfiable
 from schemathesis.checks import not_a_server_error
 from served import served
 
-
 schemathesis.serializer.alias("application/offset+octet-stream", "application/octet-stream")
 
 

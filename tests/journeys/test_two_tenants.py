@@ -31,6 +31,7 @@ FOR_ANYBODY = {"/healthz", "/readyz"}
 PREFIXES = {"job": "job", "video": "job", "subject": "job", "asset": "ast", "key": "cfk"}
 PREFIXES |= {
     "webhook": "whk",
+    "upload": "upl",
     "delivery": "dlv",
     "principal": "prn",
     "tenant": "ten",

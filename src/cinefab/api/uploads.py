@@ -24,7 +24,7 @@ from starlette.requests import ClientDisconnect
 
 from cinefab.api.bodies import IdempotencyKey, checked_key
 from cinefab.api.caching import document_response
-from cinefab.api.callers import Asking, Serving
+from cinefab.api.callers import Asking, Serving, caller_of
 from cinefab.api.errors import ChecksumRefused, TusVersionRefused
 from cinefab.api.jobs import once_of
 from cinefab.api.paging import After, Limit, page_of
@@ -129,7 +129,13 @@ class UploadPage(BaseModel):
     next: str | None
 
 
-@routes.options("", status_code=204, summary="Say what uploads can", response_class=Response)
+@routes.options(
+    "",
+    status_code=204,
+    summary="Say what uploads can",
+    dependencies=[Depends(caller_of)],
+    response_class=Response,
+)
 async def describe_uploads() -> Response:
     """Say which version and extensions of tus are spoken, and how large an upload may be."""
     return Response(status_code=204, headers=_ABLE)
