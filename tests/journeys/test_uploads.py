@@ -103,6 +103,10 @@ def test_tuspy_goes_on_where_it_was_broken_off_and_a_film_shows_what_it_sent(
     assert upload["name"] == "cup.png"
     asset = service.client.get(upload["links"]["asset"]).json()
     assert asset["sha256"] == hashlib.sha256(content).hexdigest()
+    assert service.client.get(asset["links"]["content"]).content == content
+    for part in ("thumbnail", "credentials", "lineage", "cost", "royalties"):
+        shown = service.client.get(asset["links"][part])
+        assert shown.status_code == 200, shown.text
     brief = a_brief("Sent", references={"cup": {"upload": upload["id"], "role": "product"}})
     brief["shots"][0]["references"] = ["cup"]
     created = service.client.post("/v1/jobs", json=brief)

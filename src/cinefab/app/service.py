@@ -43,6 +43,7 @@ from cinefab.deliver.releases import Release, find_release
 from cinefab.economics.budgets import Spenders
 from cinefab.economics.report import ledger_report
 from cinefab.ingest.brief import WrittenBrief, parse_brief
+from cinefab.ingest.uploads import find_sender
 from cinefab.jobs.cancelling import cancel_job
 from cinefab.jobs.door import open_job, revise_brief
 from cinefab.jobs.gating import decide, expire_overdue, find_waiting, waiting_items
@@ -322,8 +323,10 @@ class Service:
         """Return an asset; raise `Unavailable` if the tenant has none by this id."""
         with self.db.read() as connection:
             found = load_asset(connection, caller.tenant, AssetId(asset))
-        if found.job is None:
-            self._shop(caller, Action.ASSET_READ)
+            sender = find_sender(connection, tenant=caller.tenant, which=found.job or "")
+        if sender is not None or found.job is None:
+            resource = Resource(tenant=caller.tenant, owner=sender)
+            self.policy.check(caller, Action.ASSET_READ, resource)
         else:
             # Whose job it is from and what that was ordered with, a policy may ask.
             self._find(caller, found.job, Action.ASSET_READ)

@@ -132,6 +132,14 @@ def load_upload(connection: sa.Connection, *, tenant: TenantId, which: str) -> U
     return _upload(row)
 
 
+def find_sender(connection: sa.Connection, *, tenant: TenantId, which: str) -> PrincipalId | None:
+    """Return who sent an upload, whatever became of it; None if the tenant never had one by this id."""
+    found = connection.execute(
+        sa.select(upload.c.principal_id).where(upload.c.tenant_id == tenant, upload.c.id == which)
+    ).scalar()
+    return None if found is None else PrincipalId(found)
+
+
 def find_anyones(connection: sa.Connection, which: str) -> Upload | None:
     """Return an upload of any tenant: for those who take them in, not for a tenant's questions."""
     row = connection.execute(sa.select(upload).where(upload.c.id == which)).first()
