@@ -296,6 +296,29 @@ def test_a_film_waits_for_a_person_who_answers_over_http(service: Served) -> Non
     is_problem(twice, 409, "nothing-to-decide")
 
 
+def test_a_preview_is_told_fetched_and_answered_over_http(service: Served) -> None:
+    brief = a_brief("Shown first", preview_first={"ask": True})
+    job = service.client.post("/v1/jobs", json=brief).json()["id"]
+    shown = service.wait(job, {"needs_person"})
+
+    preview = service.client.get(shown["links"]["preview_film"])
+    (item,) = service.client.get("/v1/reviews").json()["data"]
+    refused = service.client.post(f"/v1/reviews/{job}/reject", json={"reason": "Another cup."})
+
+    assert shown["links"]["film"] is None
+    assert preview.headers["content-type"] == "video/mp4"
+    assert preview.content[4:8] == b"ftyp"
+    assert (item["job"], item["asked_by"]) == (job, "preview")
+    assert refused.status_code == 200, refused.text
+    assert service.wait(job)["status"] == "refused"
+    told = events_of(service.client.get(shown["links"]["events"]))
+    (ready,) = [event for event in told if event["event"] == "preview.ready"]
+    assert ready["preview_film"] == shown["links"]["preview_film"]
+    assert ready["data"]["sha256"] == hashlib.sha256(preview.content).hexdigest()
+    (created,) = [event for event in told if event["event"] == "job.created"]
+    assert set(created["data"]["estimate"]) == {"preview_uusd", "film_uusd"}
+
+
 def test_models_and_books_are_shown(service: Served, film: dict[str, Any]) -> None:
     # A client must send a key; one that is none of ours is none, where none is needed.
     listed = openai.OpenAI(api_key="unused", base_url=f"{service.url}/v1").models.list()
