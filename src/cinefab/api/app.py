@@ -7,6 +7,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
@@ -40,6 +41,7 @@ from cinefab.api.problems import (
     answer_fault,
     answer_http,
     answer_invalid,
+    answer_unstorable,
 )
 from cinefab.app.service import Service
 from cinefab.core.clock import SystemClock
@@ -95,6 +97,7 @@ def build_app(service: Service, *, loopback: bool) -> ASGIApp:
     app.add_exception_handler(CinefabError, answer_cinefab_error)
     app.add_exception_handler(RequestValidationError, answer_invalid)
     app.add_exception_handler(HTTPException, answer_http)
+    app.add_exception_handler(DataError, answer_unstorable)
     app.add_exception_handler(Exception, answer_fault)
     _describe(app)
     throttled = Throttle(app, pacing=service.pacing)

@@ -224,6 +224,11 @@ async def answer_http(request: Request, error: Exception) -> Response:
     return response
 
 
+async def answer_unstorable(_request: Request, _error: Exception) -> Response:
+    """Answer a value that the database has no place for, such as a text with a zero byte in it."""
+    return problem_response(malformed("it has a value that no text or number can be"))
+
+
 async def answer_fault(_request: Request, _error: Exception) -> Response:
     """Answer a mistake of ours, saying nothing of it."""
     return problem_response(

@@ -55,6 +55,7 @@ log_leaf: Final = sa.Table(
     sa.Column("body", sa.Text, nullable=False),
     sa.Column("leaf_hash", sa.Text, nullable=False),
     sa.Column("created_us", sa.BigInteger, nullable=False),
+    sa.Index(None, "tenant_id", "id"),
     sqlite_autoincrement=True,
 )
 """The audit log's leaves; `leaf_hash` is RFC 6962's SHA-256 of a zero byte and the body."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from doors import Door, opened
 
@@ -262,3 +263,33 @@ def test_a_template_is_stored_once_under_its_version(
     reviewer = door.client(door.key(north, Role.REVIEWER))
     assert reviewer.get("/v1/templates").status_code == 200
     is_problem(reviewer.post("/v1/templates", content=text, headers=yaml), 403, "forbidden")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/v1/keys/%00", None),
+        ("GET", "/v1/jobs/a%00b", None),
+        ("GET", "/v1/audit?subject=%00", None),
+        ("GET", "/v1/jobs?after=%00", None),
+        ("POST", "/v1/keys", {"name": "x", "principal": "\0"}),
+        ("PUT", "/v1/principals/%00/roles/owner", None),
+    ],
+)
+def test_a_text_that_the_database_cannot_hold_is_no_fault_of_ours(
+    on_postgres: Any, method: str, path: str, body: Any
+) -> None:
+    answer = on_postgres.request(method, path, json=body)
+
+    is_problem(answer, 400, "malformed-request")
+
+
+@pytest.fixture(scope="module")
+def on_postgres(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    name = "administration"
+    with psycopg.connect(f"{postgres_server}/postgres", autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name}")
+    with opened(tmp_path_factory.mktemp("home"), db=f"{postgres_server}/{name}") as door:
+        yield door.client(door.key(door.tenant("North"), Role.OWNER))
+    with psycopg.connect(f"{postgres_server}/postgres", autocommit=True) as admin:
+        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")

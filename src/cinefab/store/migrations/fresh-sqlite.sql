@@ -1,4 +1,4 @@
--- revision 0021
+-- revision 0022
 CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
@@ -791,4 +791,5 @@ CREATE TABLE heard_bill (
 	created_us BIGINT NOT NULL
 );
 CREATE INDEX ix_heard_bill_tenant_id_heard_bill_lease_id ON heard_bill (tenant_id, lease_id);
-INSERT INTO alembic_version (version_num) VALUES ('0021');
+CREATE INDEX ix_log_leaf_tenant_id_log_leaf_id ON log_leaf (tenant_id, id);
+INSERT INTO alembic_version (version_num) VALUES ('0022');
