@@ -17,10 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from doors import Door, opened
 from served import a_brief
 
 from cinefab.core.ids import TenantId
+from cinefab.store.schema import log_leaf
 from cinefab.tenancy.roles import Action, Role
 
 TEMPLATE = Path(__file__).parents[2] / "examples" / "template-retail-spot.yaml"
@@ -28,6 +30,7 @@ TEMPLATE = Path(__file__).parents[2] / "examples" / "template-retail-spot.yaml"
 ID = re.compile(r"\b[a-z]{2,4}_[0-9a-z]{26}\b")
 SECRET = re.compile(r"\b(?:cf[a-z]_[0-9a-z]{26}_[0-9a-z]{52}|whsec_[A-Za-z0-9+/=_-]{20,})")
 FOR_ANYBODY = {"/healthz", "/readyz"}
+LEAVES_NO_LEAF = {"/v1/assets/{asset}/links"}
 PREFIXES = {"job": "job", "video": "job", "subject": "job", "asset": "ast", "key": "cfk"}
 PREFIXES |= {
     "webhook": "whk",
@@ -305,6 +308,7 @@ class Trial:
         asked = self._sampler.request(operation, mine, other, of)
         if of is mine and asked.path.endswith("/events"):
             return  # a stream of what goes on; another's has to be refused at once
+        before = self._leaf_count(mine)
         answer = mine.callers[as_whom].request(
             asked.method,
             asked.url,
@@ -337,11 +341,18 @@ class Trial:
         assert not any(secret in told for secret in other.secrets), where
         strange = set(ID.findall(told)) & other.ids - mine.ids - sent - mine.said
         assert not strange, f"{strange} {where}"
+        if answer.status_code == 201 and asked.path not in LEAVES_NO_LEAF:
+            assert self._leaf_count(mine) > before, f"no audit leaf: {where}"
         if passed:
             mine.said |= sent
             new = set(ID.findall(told)) - other.ids - sent
             mine.ids.update(each for each in new if len(mine.ids) < 600 or each in mine.ids)
             mine.secrets.update(SECRET.findall(told))
+
+    def _leaf_count(self, house: House) -> int:
+        with self._door.service.db.read() as connection:
+            counted = sa.select(sa.func.count()).where(log_leaf.c.tenant_id == house.tenant)
+            return int(connection.execute(counted).scalar_one())
 
 
 def test_policies_see_who_ordered_a_film_and_with_which_labels(
