@@ -7,7 +7,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --req
 SECONDS ?= 600
 SEED ?= 1
 
-.PHONY: demo test test-long fuzz check format lock bench clean
+.PHONY: demo test test-long test-litellm fuzz check format lock bench clean
 
 demo: $(VENV)/.core
 	@$(BIN)/cinefab demo
@@ -21,6 +21,10 @@ test-long: $(VENV)/.test
 	@tools/need-postgres
 	@tools/need-chromium
 	$(BIN)/pytest tests -m long
+
+test-litellm: $(VENV)/.test $(VENV)/.litellm
+	CINEFAB_TEST_LITELLM=$(abspath $(VENV)/litellm/bin/python) \
+	  $(BIN)/pytest tests/unit/generate/models/litellm
 
 fuzz: $(VENV)/.test
 	$(BIN)/python tools/fuzz --seconds $(SECONDS) --seed $(SEED)
@@ -82,4 +86,11 @@ $(VENV)/.test: $(VENV)/.core requirements/test.txt requirements/speech.txt requi
 	@# Its torch is the build without CUDA, which is not to be had everywhere.
 	@$(PIP) -r requirements/diffusers.txt || \
 	  echo 'The extra diffusers was not installed: its tests are skipped'
+	@touch $@
+
+# It needs other versions of what the tests need, so it has an environment of its own.
+$(VENV)/.litellm: requirements/litellm.txt
+	@$(PYTHON) -m venv $(VENV)/litellm
+	@$(VENV)/litellm/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+	  -r requirements/litellm.txt
 	@touch $@

@@ -85,6 +85,73 @@ class Answer:
         return round(dollars * 1_000_000) if 0 <= dollars < 1e6 else None
 
 
+class Patience:
+    """How long whoever does not answer is asked again; `who` is what errors call it."""
+
+    def __init__(self, who: str, *, patience_s: float, remedy: str, clock: Clock) -> None:
+        self._who = who
+        self._patience_s = patience_s
+        self._remedy = remedy
+        self._clock = clock
+
+    def ask(
+        self,
+        ask: Callable[[], _T],
+        wait_on: Callable[[], None],
+        *,
+        lost: Callable[[], bool] = lambda: True,
+    ) -> _T:
+        """Ask again what may be asked again, for as long as patience lasts.
+
+        `lost` is called when an answer was lost though the work may have been begun; it says
+        whether to ask again all the same.
+        """
+        until_us = self._clock.elapsed_us() + round(self._patience_s * 1_000_000)
+        pause_s = _PAUSE_S
+        while True:
+            try:
+                return ask()
+            except Unanswered as error:
+                wait_on()
+                if error.is_taken and not lost():
+                    found = (
+                        f"{error.found}; it may have begun the work twice, so it is not asked again"
+                    )
+                    raise self.unavailable(found) from error
+                left_s = (until_us - self._clock.elapsed_us()) / 1_000_000
+                pause = max(pause_s, error.pause_s)
+                if left_s < pause:
+                    raise self.unavailable(error.found) from error
+                self._clock.sleep(pause)
+                pause_s = min(_PAUSE_MAX_S, pause_s * 2)
+
+    def ask_paid(
+        self, ask: Callable[[], _T], wait_on: Callable[[], None], *, times_max: int = 2
+    ) -> _T:
+        """Ask as `ask` does, but at most so often where an answer was lost to paid work."""
+        left = [times_max]
+
+        def lost() -> bool:
+            left[0] -= 1
+            return left[0] > 0
+
+        return self.ask(ask, wait_on, lost=lost)
+
+    def unavailable(self, found: str) -> Unavailable:
+        """Return the error for one that does not answer as it should."""
+        return Unavailable(
+            attempted=f"ask {self._who}",
+            found=found,
+            remedy="See that it runs, and that this machine may reach it; then try again.",
+        )
+
+    def mismatch(self, found: str) -> ContractMismatch:
+        """Return the error for an answer that is none."""
+        return ContractMismatch(
+            attempted=f"take in what {self._who} answered", found=found, remedy=self._remedy
+        )
+
+
 class Api:
     """One API at `base_url`; `headers` go with every request."""
 
@@ -93,7 +160,12 @@ class Api:
     ) -> None:
         self._url = base_url.rstrip("/")
         self._headers = dict(headers)
-        self._patience_s = patience_s
+        self.patience = Patience(
+            f"the engine at {self._url}",
+            patience_s=patience_s,
+            remedy="See that base_url, engine and model are right, and what its log says.",
+            clock=clock,
+        )
         self._clock = clock
         self._client: httpx.Client | None = None
 
@@ -170,57 +242,20 @@ class Api:
         *,
         lost: Callable[[], bool] = lambda: True,
     ) -> _T:
-        """Ask again what may be asked again, for as long as patience lasts.
+        """Ask again what may be asked again, as `Patience` does."""
+        return self.patience.ask(ask, wait_on, lost=lost)
 
-        `lost` is called when an answer was lost though the work may have been begun; it says
-        whether to ask again all the same.
-        """
-        until_us = self._clock.elapsed_us() + round(self._patience_s * 1_000_000)
-        pause_s = _PAUSE_S
-        while True:
-            try:
-                return ask()
-            except Unanswered as error:
-                wait_on()
-                if error.is_taken and not lost():
-                    found = (
-                        f"{error.found}; it may have begun the work twice, so it is not asked again"
-                    )
-                    raise self.unavailable(found) from error
-                left_s = (until_us - self._clock.elapsed_us()) / 1_000_000
-                pause = max(pause_s, error.pause_s)
-                if left_s < pause:
-                    raise self.unavailable(error.found) from error
-                self._clock.sleep(pause)
-                pause_s = min(_PAUSE_MAX_S, pause_s * 2)
-
-    def patiently_once_more(
-        self, ask: Callable[[], _T], wait_on: Callable[[], None], *, times_max: int = 2
-    ) -> _T:
-        """Ask as `patiently` does, but at most so often where an answer was lost to paid work."""
-        left = [times_max]
-
-        def lost() -> bool:
-            left[0] -= 1
-            return left[0] > 0
-
-        return self.patiently(ask, wait_on, lost=lost)
+    def patiently_once_more(self, ask: Callable[[], _T], wait_on: Callable[[], None]) -> _T:
+        """Ask as `patiently` does, but twice at most where an answer was lost to paid work."""
+        return self.patience.ask_paid(ask, wait_on)
 
     def unavailable(self, found: str) -> Unavailable:
         """Return the error for an engine that does not answer as it should."""
-        return Unavailable(
-            attempted=f"ask the engine at {self._url}",
-            found=found,
-            remedy="See that it runs, and that this machine may reach it; then try again.",
-        )
+        return self.patience.unavailable(found)
 
     def mismatch(self, found: str) -> ContractMismatch:
         """Return the error for an answer that is none."""
-        return ContractMismatch(
-            attempted=f"take in what the engine at {self._url} answered",
-            found=found,
-            remedy="See that base_url, engine and model are right, and what its log says.",
-        )
+        return self.patience.mismatch(found)
 
     def close(self) -> None:
         """Close its connections; the next question opens others."""

@@ -13,44 +13,26 @@ import hashlib
 import io
 import json
 import tempfile
-import threading
 import time
 import wave
-from collections import Counter
-from dataclasses import dataclass, field
 from email.parser import BytesParser
 from fractions import Fraction
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
+from engines.serving import Fault, Handler, Served
 
 from cinefab.core.brief import Size
 from cinefab.media.encode import PREVIEW, encode
 from cinefab.media.fitting import to_frame
 from cinefab.media.still import png_bytes
 
-
-@dataclass
-class Fault:
-    """Something that goes wrong on a path, `times` times.
-
-    `kind`: `hang` (the connection is cut without an answer), `slow` (a byte at a time), `garbage`
-    (no JSON, or half a file), `after` (done, and then answered with `status`), `other` (another
-    job's answer), or `status` (answered with `status`, and not done).
-    """
-
-    method: str
-    path: str
-    kind: str
-    times: int = 1
-    status: int = 500
-    headers: dict[str, str] = field(default_factory=dict)
+__all__ = ["Fault", "OpenaiStub", "film"]
 
 
-class OpenaiStub:
+class OpenaiStub(Served):
     """The engine; `url` is its API's. Use it as a context manager."""
 
     def __init__(
@@ -61,54 +43,28 @@ class OpenaiStub:
         key: str = "",
         form_needs_file: bool = False,
     ) -> None:
+        super().__init__(key=key)
+        self.handler = _Handler
         self.polls = polls
         self.form_needs_file = form_needs_file
         """Whether a form without a picture is refused, as SGLang's server does."""
         self.frames = frames
-        self.key = key
         self.cost_header = ""
-        self.faults: list[Fault] = []
-        self.asked: Counter[str] = Counter()
         self.made: list[dict[str, Any]] = []
         self.deleted: list[str] = []
         self.fails: dict[str, str] = {}
         """What videos end with, instead of being done: code and message."""
         self._videos: dict[str, dict[str, Any]] = {}
-        self._lock = threading.Lock()
 
-    def __enter__(self) -> OpenaiStub:
-        stub = self
-
-        class Handler(_Handler):
-            engine = stub
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = False
-        self.url = f"http://127.0.0.1:{self._server.server_port}/v1"
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}
-        )
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+    @property
+    def url(self) -> str:
+        """Where its API is."""
+        return f"{self.root}/v1"
 
     def restart(self) -> None:
         """Forget every video, as a process that ends does."""
         with self._lock:
             self._videos.clear()
-
-    def fault_on(self, method: str, path: str) -> Fault | None:
-        """Return the fault that is due on a path, once less than before."""
-        with self._lock:
-            for fault in self.faults:
-                if fault.method == method and path.startswith(fault.path) and fault.times > 0:
-                    fault.times -= 1
-                    return fault
-        return None
 
     def create(self, form: dict[str, Any]) -> dict[str, Any]:
         """Take a video; it is done when it was asked about often enough."""
@@ -215,55 +171,26 @@ def _picture(colour: tuple[int, int, int], size: Size, number: int) -> Any:
     return np.clip(moved * np.array(colour)[None, None, :], 0, 255).astype(np.uint8)
 
 
-class _Handler(BaseHTTPRequestHandler):
-    engine: OpenaiStub
-    protocol_version = "HTTP/1.1"
+class _Handler(Handler):
+    other_id = "video_of_somebody_else"
 
-    def log_message(self, *_arguments: object) -> None:
-        """Say nothing."""
+    def path_asked(self) -> str:
+        return urlsplit(self.path).path.removeprefix("/v1")
 
-    def do_GET(self) -> None:
-        self._serve("GET")
+    def not_let_in(self) -> Any:
+        error = {"message": "Incorrect API key provided", "type": "invalid_request_error"}
+        return {"error": error | {"param": None, "code": "invalid_api_key"}}
 
-    def do_POST(self) -> None:
-        self._serve("POST")
+    def says(self, message: str) -> Any:
+        return {"error": {"message": message}}
 
-    def do_DELETE(self) -> None:
-        self._serve("DELETE")
+    def more_headers(self, method: str, path: str) -> dict[str, str]:
+        if self.served.cost_header and method == "POST":
+            return {"x-litellm-response-cost": self.served.cost_header}
+        return {}
 
-    def _serve(self, method: str) -> None:
-        body = self.rfile.read(int(self.headers.get("content-length", 0)))
-        path = urlsplit(self.path).path.removeprefix("/v1")
-        self.engine.asked[f"{method} {path}"] += 1
-        if self.engine.key and self.headers.get("authorization") != f"Bearer {self.engine.key}":
-            error = {"message": "Incorrect API key provided", "type": "invalid_request_error"}
-            self._answer(401, {"error": error | {"param": None, "code": "invalid_api_key"}})
-            return
-        fault = self.engine.fault_on(method, path)
-        if fault is not None and fault.kind == "hang":
-            self.close_connection = True
-            return
-        if fault is not None and fault.kind == "status":
-            self._answer(fault.status, {"error": {"message": "no"}}, headers=fault.headers)
-            return
-        status, answer = self._answered(method, path, body)
-        headers = {}
-        if self.engine.cost_header and method == "POST":
-            headers["x-litellm-response-cost"] = self.engine.cost_header
-        if fault is not None and fault.kind == "after":
-            self._answer(fault.status, {"error": {"message": "too late"}})
-        elif fault is not None and fault.kind == "other":
-            self._answer(status, answer | {"id": "video_of_somebody_else"}, headers=headers)
-        elif fault is not None and fault.kind == "garbage":
-            whole = answer if isinstance(answer, bytes) else b"<html>not what you asked for</html>"
-            half = whole[: len(whole) // 2] if isinstance(answer, bytes) else whole
-            self._answer(status, half, headers=headers)
-        else:
-            slow = fault is not None and fault.kind == "slow"
-            self._answer(status, answer, headers=headers, slow=slow)
-
-    def _answered(self, method: str, path: str, body: bytes) -> tuple[int, Any]:
-        engine = self.engine
+    def answered(self, method: str, path: str, body: bytes) -> tuple[int, Any]:
+        engine = self.served
         parts = path.strip("/").split("/")
         missing = {"error": {"message": f"{path} not found", "code": "not_found", "param": None}}
         if (method, path) == ("POST", "/videos"):
@@ -316,29 +243,3 @@ class _Handler(BaseHTTPRequestHandler):
             else:
                 form[str(name)] = hashlib.sha256(content).hexdigest()  # type: ignore[arg-type]
         return form
-
-    def _answer(
-        self,
-        status: int,
-        answer: Any,
-        *,
-        headers: dict[str, str] | None = None,
-        slow: bool = False,
-    ) -> None:
-        is_file = isinstance(answer, bytes)
-        content = answer if is_file else json.dumps(answer).encode()
-        self.send_response(status)
-        kind = "application/octet-stream" if is_file else "application/json"
-        self.send_header("content-type", kind)
-        self.send_header("content-length", str(len(content)))
-        for name, value in (headers or {}).items():
-            self.send_header(name, value)
-        self.end_headers()
-        if not slow:
-            self.wfile.write(content)
-            return
-        step = max(1, len(content) // 20)
-        for first in range(0, len(content), step):
-            self.wfile.write(content[first : first + step])
-            self.wfile.flush()
-            time.sleep(0.01)

@@ -7,32 +7,27 @@ as files of a delivery network would.
 from __future__ import annotations
 
 import json
-import threading
-import time
-from collections import Counter
 from fractions import Fraction
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import urlsplit
 
-from engines.openai_media import Fault, _colour, film
+from engines.openai_media import _colour, film
+from engines.serving import Handler, Served
 
 from cinefab.core.brief import Size
 
 
-class ServiceStub:
+class ServiceStub(Served):
     """The service of that `kind`; `url` is what its clients call it by. Use it as a context manager."""
 
     def __init__(
         self, kind: str, *, polls: int = 2, key: str = "", honours_keys: bool = False
     ) -> None:
+        super().__init__(key=key)
+        self.handler = _Handler
         self.honours_keys = honours_keys
         """None of the three promises that the same Idempotency-Key is the same job."""
         self.kind = kind
         self.polls = polls
-        self.key = key
-        self.faults: list[Fault] = []
-        self.asked: Counter[str] = Counter()
         self.made: list[dict[str, Any]] = []
         self.cancelled: list[str] = []
         self.cost: float | None = None
@@ -41,42 +36,17 @@ class ServiceStub:
         """Where results are said to be, in place of here."""
         self._jobs: dict[str, dict[str, Any]] = {}
         self._by_key: dict[str, str] = {}
-        self._lock = threading.Lock()
 
-    def __enter__(self) -> ServiceStub:
-        stub = self
-
-        class Handler(_Handler):
-            service = stub
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = False
-        self.root = f"http://127.0.0.1:{self._server.server_port}"
-        self.url = self.root + ("" if self.kind == "fal" else "/v1")
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}
-        )
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+    @property
+    def url(self) -> str:
+        """What its clients call it by."""
+        return self.root + ("" if self.kind == "fal" else "/v1")
 
     def restart(self) -> None:
         """Forget every job."""
         with self._lock:
             self._jobs.clear()
             self._by_key.clear()
-
-    def fault_on(self, method: str, path: str) -> Fault | None:
-        with self._lock:
-            for fault in self.faults:
-                if fault.method == method and path.startswith(fault.path) and fault.times > 0:
-                    fault.times -= 1
-                    return fault
-        return None
 
     def submit(self, form: dict[str, Any], key: str) -> str:
         """Take a job; the same key names the same one."""
@@ -120,62 +90,20 @@ class ServiceStub:
         return self.result_url or f"{self.root}/files/{name}.mp4"
 
 
-class _Handler(BaseHTTPRequestHandler):
-    service: ServiceStub
-    protocol_version = "HTTP/1.1"
-    # Clients that keep their connections open would keep the server from closing.
-    timeout = 1
+class _Handler(Handler):
+    file_type = "video/mp4"
+    other_id = "job_of_somebody_else"
 
-    def log_message(self, *_arguments: object) -> None:
-        """Say nothing."""
+    def is_let_in(self, path: str) -> bool:
+        return path.startswith("/files/") or super().is_let_in(path)
 
-    def do_GET(self) -> None:
-        self._serve("GET")
-
-    def do_POST(self) -> None:
-        self._serve("POST")
-
-    def do_PUT(self) -> None:
-        self._serve("PUT")
-
-    def do_DELETE(self) -> None:
-        self._serve("DELETE")
-
-    def _serve(self, method: str) -> None:
-        body = self.rfile.read(int(self.headers.get("content-length", 0)))
-        path = urlsplit(self.path).path
-        service = self.service
-        service.asked[f"{method} {path}"] += 1
-        if service.key and not path.startswith("/files/"):
-            given = self.headers.get("authorization", "")
-            if given.partition(" ")[2] != service.key:
-                self._answer(401, {"detail": "Unauthenticated"})
-                return
-        fault = service.fault_on(method, path)
-        if fault is not None and fault.kind == "hang":
-            self.close_connection = True
-            return
-        if fault is not None and fault.kind == "status":
-            self._answer(fault.status, {"detail": "no"}, headers=fault.headers)
-            return
-        status, answer = self._answered(method, path, json.loads(body) if body else {})
-        if fault is not None and fault.kind == "after":
-            self._answer(fault.status, {"detail": "too late"})
-        elif fault is not None and fault.kind == "garbage":
-            self._answer(status, b"<html>" if not isinstance(answer, bytes) else answer[:99])
-        elif fault is not None and fault.kind == "other":
-            self._answer(status, answer | {"id": "job_of_somebody_else"})
-        elif fault is not None and fault.kind == "slow":
-            self._answer(status, answer, slow=True)
-        else:
-            self._answer(status, answer)
-
-    def _answered(self, method: str, path: str, body: dict[str, Any]) -> tuple[int, Any]:
+    def answered(self, method: str, path: str, body: bytes) -> tuple[int, Any]:
+        form = json.loads(body) if body else {}
         parts = path.strip("/").split("/")
         if parts[0] == "files":
-            content = self.service.content(parts[1].removesuffix(".mp4"))
+            content = self.served.content(parts[1].removesuffix(".mp4"))
             return (404, {}) if content is None else (200, content)
-        answer = getattr(self, f"_{self.service.kind}")(method, parts, body)
+        answer = getattr(self, f"_{self.served.kind}")(method, parts, form)
         return answer if answer is not None else (404, {"detail": "Not found"})
 
     def _key(self) -> str:
@@ -183,7 +111,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _replicate(self, method: str, parts: list[str], body: dict[str, Any]) -> Any:
         """See replicate.com/docs/reference/http: predictions of a model, of one, and its end."""
-        service = self.service
+        service = self.served
         if method == "POST" and parts[-1] == "predictions":
             name = service.submit(body.get("input", {}), self._key())
             return 201, self._prediction(name, "starting")
@@ -195,7 +123,7 @@ class _Handler(BaseHTTPRequestHandler):
         return None if state is None else (200, self._prediction(name, words.get(state, state)))
 
     def _prediction(self, name: str, status: str) -> dict[str, Any]:
-        service = self.service
+        service = self.served
         root = f"{service.root}/v1/predictions/{name}"
         done = status == "succeeded"
         return {
@@ -217,7 +145,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _fal(self, method: str, parts: list[str], body: dict[str, Any]) -> Any:
         """See docs.fal.ai, queue: submit, status, response, cancel."""
-        service = self.service
+        service = self.served
         if "requests" not in parts:
             if method != "POST":
                 return None
@@ -253,7 +181,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _runway(self, method: str, parts: list[str], body: dict[str, Any]) -> Any:
         """See docs.dev.runwayml.com/api: a task is made, polled, and deleted."""
-        service = self.service
+        service = self.served
         if method == "POST":
             name = service.submit(body, self._key())
             return 200, {"id": name, "estimatedCost": {"credits": 25}}
@@ -285,25 +213,3 @@ class _Handler(BaseHTTPRequestHandler):
         if state == "failed":
             task |= {"failure": service.fails, "failureCode": "INTERNAL.BAD_OUTPUT"}
         return 200, task
-
-    def _answer(
-        self,
-        status: int,
-        answer: Any,
-        *,
-        headers: dict[str, str] | None = None,
-        slow: bool = False,
-    ) -> None:
-        content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-        self.send_response(status)
-        kind = "video/mp4" if isinstance(answer, bytes) else "application/json"
-        self.send_header("content-type", kind)
-        self.send_header("content-length", str(len(content)))
-        for name, value in (headers or {}).items():
-            self.send_header(name, value)
-        self.end_headers()
-        step = max(1, len(content) // 20) if slow else max(1, len(content))
-        for first in range(0, len(content), step):
-            self.wfile.write(content[first : first + step])
-            if slow:
-                time.sleep(0.01)

@@ -1,0 +1,1 @@
+"""What the backends of models that others run have in common: cards, prices, jobs, refusals."""
