@@ -15,7 +15,7 @@ from cinefab.core.errors import ContractMismatch
 from cinefab.generate.backend import TakeRequest
 from cinefab.generate.received import is_film, shown_from
 from cinefab.generate.run import Run
-from cinefab.generate.take import _run
+from cinefab.generate.take import run_of
 from cinefab.media.encode import PREVIEW, encode
 from cinefab.media.fitting import to_frame
 from cinefab.media.sandbox.outcome import Confinement
@@ -90,8 +90,8 @@ def test_what_is_neither_is_refused_with_what_may_be_delivered(
 
 
 def test_a_run_s_parts_are_decoded_as_strictly_as_the_studio_says(tmp_path: Path) -> None:
-    lax = _run({"run_folder": str(tmp_path), "confinement": "best-effort"}, lambda _news: None)
+    lax = run_of({"run_folder": str(tmp_path), "confinement": "best-effort"}, lambda _news: None)
 
     assert lax.within("part").confinement is Confinement.BEST_EFFORT
-    assert _run({}, lambda _news: None).confinement is Confinement.REQUIRED
+    assert run_of({}, lambda _news: None).confinement is Confinement.REQUIRED
     assert Run().within("part").confinement is Confinement.REQUIRED
