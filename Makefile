@@ -54,6 +54,7 @@ bench: $(VENV)/.core
 	$(BIN)/python bench/placement.py
 	$(BIN)/python bench/provenance.py
 	$(BIN)/python bench/who.py
+	$(BIN)/python bench/webhooks.py
 	$(BIN)/python bench/sound.py
 	$(BIN)/python bench/report.py
 	$(BIN)/python bench/ladder.py

@@ -29,7 +29,7 @@ _log: Final = logging.getLogger(__name__)
 _PORTS: Final = frozenset({443, 8443})
 _LOOK_EVERY_S: Final = 1.0
 _PAUSE_MAX_S: Final = 60.0
-_CLOSING_S: Final = 20.0
+_CLOSING_S: Final = 10.0
 
 
 def sender_of(settings: Settings, records: Records, *, pace: Pace | None = None) -> Sender:

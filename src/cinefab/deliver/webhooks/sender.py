@@ -37,6 +37,8 @@ from cinefab.tenancy.sealed import Seal
 _log: Final = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
+_CLOSING_S: Final = 3.0
+
 MEDIA_TYPE: Final = "application/cloudevents+json"
 
 
@@ -44,12 +46,13 @@ MEDIA_TYPE: Final = "application/cloudevents+json"
 class Pace:
     """How much is under way at once, how often is looked for more, and how long a claim holds.
 
-    `claim_s` must be longer than a message may take: then it is somebody else's to send.
+    While nothing is found, it is looked for less and less often. `claim_s` must be longer than a message may take: then it is somebody else's to send.
     """
 
     at_once: int = 256
     per_webhook: int = 4
-    look_every_s: float = 0.5
+    look_every_s: float = 0.25
+    look_every_max_s: float = 1.0
     claim_s: float = 30.0
 
 
@@ -77,21 +80,34 @@ class Sender:
         self._under_way: set[asyncio.Task[None]] = set()
 
     def run(self, stop: threading.Event) -> None:
-        """Send until `stop` is set; what is under way then is waited for."""
+        """Send until `stop` is set; what is under way then is waited for a little."""
         asyncio.run(self._run(stop))
 
     async def _run(self, stop: threading.Event) -> None:
         with ThreadPoolExecutor(1, thread_name_prefix="owed") as self._books:
+            pause_s = self._pace.look_every_s
             while not stop.is_set():
                 try:
                     begun = await self._begin()
                 except StorageUnavailable as error:
                     _log.warning("webhooks_not_read", extra={"found": error.found})
                     begun = 0
-                if not begun:
-                    await self._rest(stop)
-            while self._under_way:
-                await asyncio.wait(self._under_way)
+                if begun:
+                    pause_s = self._pace.look_every_s
+                else:
+                    await self._rest(pause_s)
+                    pause_s = min(pause_s * 2, self._pace.look_every_max_s)
+            await self._finish()
+
+    async def _finish(self) -> None:
+        """Wait a little for what is under way; the rest is sent again by whoever claims it next."""
+        if not self._under_way:
+            return
+        _, late = await asyncio.wait(self._under_way, timeout=_CLOSING_S)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late)
 
     async def _begin(self) -> int:
         """Write down what is owed, and begin with what can be sent; return how much was done."""
@@ -107,14 +123,14 @@ class Sender:
 
     def _end(self, task: asyncio.Task[None]) -> None:
         self._under_way.discard(task)
-        error = task.exception()
+        error = None if task.cancelled() else task.exception()
         if error is not None:
             # A mistake of ours; the claim runs out, and it is sent again.
             _log.error("webhook_failed", exc_info=error)
 
-    async def _rest(self, stop: threading.Event) -> None:
+    async def _rest(self, pause_s: float) -> None:
         """Wait for a while, or until something under way is over: the next of its subject may go."""
-        nap = asyncio.create_task(asyncio.sleep(self._pace.look_every_s))
+        nap = asyncio.create_task(asyncio.sleep(pause_s))
         await asyncio.wait({nap, *self._under_way}, return_when=asyncio.FIRST_COMPLETED)
         nap.cancel()
 
