@@ -73,16 +73,17 @@ def ls(*, backends: bool, db: str | None, as_json: bool) -> None:
 @models.command()
 @click.argument("name")
 @_TRIAL
+@_DB
 @_JSON
 @reports_errors
-def check(*, name: str, settings: str, as_json: bool) -> None:
+def check(*, name: str, settings: str, db: str | None, as_json: bool) -> None:
     """Hold the model NAME against every promise of the contract. Exits with 0 only if it keeps all.
 
     NAME@VERSION is a version that was registered. One that fits on no device of this studio is not
     run at all. A model that somebody else runs is asked for real work, and may bill it.
     """
-    with _opened(None) as (_, known):
-        model = _model(known, name)
+    with _opened(db) as (records, known):
+        model = _model(known, records, name)
         placed = known.place(model.card)
         results, described = _tried(model, settings=settings, quick=False, says=not as_json)
     if not as_json:
@@ -138,7 +139,9 @@ def add(
     from cinefab.jobs.pins import register_components  # noqa: PLC0415 - as above
 
     with _opened(db) as (records, known):
-        model = _model(known, name) if table is None else known.of_table(name, table_in(table))
+        model = (
+            _model(known, records, name) if table is None else known.of_table(name, table_in(table))
+        )
         known.place(model.card)
         checked = None
         if not unchecked:
@@ -262,8 +265,15 @@ def _opened(db: str | None) -> Iterator[tuple[Records, Models]]:
         yield records, Models(settings, kept_in(records.db))
 
 
-def _model(known: Models, name: str) -> Model:
+def _model(known: Models, records: Records, name: str) -> Model:
+    """Return a model by its name, or by a version's; one that was only registered is found, too."""
+    from cinefab.generate.registry import versions_named  # noqa: PLC0415 - `--help` needs none
+
     model = known.get(name)
+    if model is None and "@" not in name:
+        with records.db.read() as connection:
+            named = [each.ref for each in versions_named(connection, name)]
+        model = next(filter(None, map(known.get, reversed(named))), None)
     if model is None:
         raise click.UsageError(f"There is no model {name!r}. Known: {', '.join(known)}.")
     return model

@@ -505,3 +505,23 @@ def test_a_shot_that_another_model_makes_has_that_models_keys_price_and_limits_a
     assert plan_from_document(plan_document(made(cheap))) == made(cheap)
     with pytest.raises(BriefInvalid, match="cheap@1"):
         made(a_card(name="cheap", limits=Limits(width_max=64, height_max=64, frames_max=600)))
+
+
+def test_what_a_version_that_is_tried_does_not_take_the_films_own_model_makes() -> None:
+    brief = a_brief(a_shot(), a_shot())
+    small = a_card(version="2", limits=Limits(width_max=64, height_max=64, frames_max=600))
+
+    def made(card: ModelCard) -> Plan:
+        return make_plan(
+            brief,
+            references=[],
+            card=a_card(),
+            versions=Versions(model="procedural@1", machine="m", encoder="e", contract=1),
+            tenant=TenantId("ten_1"),
+            files={},
+            nusd_per_s=1_000,
+            instead={0: Instead(card=card, nusd_per_s=1_000, is_tried=True)},
+        )
+
+    assert made(small).shots == planned(brief).shots
+    assert [each.model for each in made(a_card(version="2")).shots] == ["procedural@2", None]
