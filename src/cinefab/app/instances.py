@@ -166,6 +166,8 @@ class Instances:
                 was_warm=instance.is_loaded,
             )
         except BriefInvalid:
+            # The model is fine, and was asked: it is loaded.
+            instance.is_loaded = True
             self._release(instance)
             raise
         except BaseException:
@@ -183,15 +185,30 @@ class Instances:
         try:
             while True:
                 waited_s = (self._clock.elapsed_us() - began_us) / 1_000_000
-                found = await asyncio.to_thread(self._idle, model, turn)
+                found = await self._uncut(self._idle, model, turn)
                 if found is None and self._may_load(model, tier, waited_s):
-                    found = await asyncio.to_thread(self._try_start, model, turn)
+                    found = await self._uncut(self._try_start, model, turn)
                 if found is not None:
                     return found
                 await asyncio.sleep(pause_s)
                 pause_s = min(_PAUSE_MAX_S, pause_s * 1.5)
         finally:
             await asyncio.shield(asyncio.to_thread(self._forget, turn))
+
+    async def _uncut(
+        self, work: Callable[[Model, _Turn], _Instance | None], model: Model, turn: _Turn
+    ) -> _Instance | None:
+        """Run `work` in a thread; if nobody waits any more, let go of what it took."""
+        running = asyncio.ensure_future(asyncio.to_thread(work, model, turn))
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            found = await running
+            if found is not None and found.is_loaded:
+                self._release(found)
+            elif found is not None:
+                await asyncio.to_thread(self._end, found.key)
+            raise
 
     def _forget(self, turn: _Turn) -> None:
         """Give up what a turn still waits for."""

@@ -182,9 +182,11 @@ def _devices(settings: Settings) -> Observation:
     from cinefab.app.devices import StudioDevices  # noqa: PLC0415 - as above
     from cinefab.core.device import as_size  # noqa: PLC0415 - as above
 
+    prices = settings.prices_usd_per_hour
     found = ", ".join(
         f"{each.name} ({each.device_class}, {each.places} at once"
-        + (f", {as_size(each.memory_bytes)})" if each.memory_bytes is not None else ")")
+        + (f", {as_size(each.memory_bytes)}" if each.memory_bytes is not None else "")
+        + (f", ${price}/h)" if (price := prices.get(each.device_class)) else ")")
         for each in StudioDevices(settings).all
     )
     return Observation(name="devices", state=State.OK, found=found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from cinefab.core.brief import Tier
 from cinefab.core.clock import SystemClock
 from cinefab.core.errors import NotWarm, Unavailable
 from cinefab.core.ids import WorkerId
-from cinefab.engine.processes import ONE_THREAD, LocalProcesses
+from cinefab.engine.processes import LocalProcesses
 from cinefab.jobs.workshop import Model, Seat
 from cinefab.schedule.holds import SharedDevices
 from cinefab.schedule.slots import Slots
@@ -35,13 +36,15 @@ class Pool:
     def __init__(self, folder: Path, db: Database | None, **given: Any) -> None:
         settings = load_settings({"home": folder, "workers": 2, **given})
         self.log = folder / "loads"
+        self.is_making, self.may_make = threading.Event(), threading.Event()
+        self.may_make.set()
         devices = StudioDevices(settings)
         self.instances = Instances(
             settings.warm.policy,
             devices=devices,
             slots=Slots(devices.places),
             pool_of=lambda _name: LocalProcesses(1),
-            make=_make,
+            make=self._make,
             clock=SystemClock(),
         )
         if db is not None:
@@ -54,6 +57,13 @@ class Pool:
                     devices=devices.of_class,
                 )
             )
+
+    def _make(
+        self, _device_class: str, count: int, environment: Mapping[str, str]
+    ) -> LocalProcesses:
+        self.is_making.set()
+        self.may_make.wait(30)
+        return LocalProcesses(count, environment=environment)
 
     def model(self, name: str, **settings: Any) -> Model:
         """Return a model of this name, which logs its loads."""
@@ -76,10 +86,6 @@ class Pool:
         """Which models were loaded, in order, and what cards their processes saw."""
         text = self.log.read_text() if self.log.exists() else ""
         return [" ".join(line.split()[::2]) for line in text.splitlines()]
-
-
-def _make(_device_class: str, count: int, environment: Mapping[str, str]) -> LocalProcesses:
-    return LocalProcesses(count, environment={**ONE_THREAD, **environment})
 
 
 @pytest.fixture
@@ -229,6 +235,27 @@ def test_a_pinned_model_whose_run_broke_is_loaded_again(pool: Callable[..., Pool
     asyncio.run(fail())
 
     assert studio.loads == ["kept", "kept"]
+
+
+def test_who_stops_waiting_while_a_process_is_made_leaves_no_card_taken(
+    pool: Callable[..., Pool],
+) -> None:
+    studio = pool(devices={"card": {"class": "cuda", "memory_gb": 8}})
+    wanted = [studio.model(name, device_class="cuda") for name in ("given up", "next")]
+
+    async def give_up_and_go_on() -> None:
+        waiting = asyncio.ensure_future(studio.run(wanted[0]))
+        await asyncio.to_thread(studio.is_making.wait, 30)
+        waiting.cancel()
+        studio.may_make.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await waiting
+        await asyncio.wait_for(studio.run(wanted[1]), 20)
+
+    studio.may_make.clear()
+    asyncio.run(give_up_and_go_on())
+
+    assert studio.loads == ["next 0"]
 
 
 async def load(seat: Seat, model: Model) -> None:
