@@ -35,6 +35,7 @@ from cinefab.economics.ledger import Overrun
 from cinefab.economics.prices import PriceBook
 from cinefab.economics.report import ledger_report
 from cinefab.economics.tables import storage_line, storage_period, transfer
+from cinefab.generate.refusals import RefusedTake, find_refusals, record_refusal
 from cinefab.generate.resume import StoredPoint, find_points, record_point
 from cinefab.generate.segments import KeptSegment, find_segments, record_segment
 from cinefab.generate.tables import resume_point
@@ -379,6 +380,36 @@ def test_what_an_unfinished_job_made_brought_or_may_choose_stays(place: Place) -
     assert swept.gone == {"segment": 3, "orphan": 1}, "the small picture goes with its segment"
     assert not place.there(reusable)
     assert not place.there(own)
+
+
+def test_a_refused_take_is_forgotten_with_its_bytes_but_not_while_a_job_may_come_to_it(
+    place: Place,
+) -> None:
+    failed = place.job("job_failed", JobStatus.REFUSED)
+    made = place.asset(b"refused take", "segment", job=failed)
+    judged_by, key = Sha256("j-1"), Sha256("k-refused")
+    refused = RefusedTake(
+        made=KeptSegment(key=key, asset=made.public_id, digest=made.sha256, frames=1),
+        judged_by=judged_by,
+        verdict={"check": "black"},
+        job=JobId(failed),
+    )
+    with place.db.write() as connection:
+        record_refusal(connection, refused, tenant=LOCAL_TENANT, now_us=place.clock.now_us())
+    place.job("job_running", JobStatus.RUNNING)
+    place.pass_days(60)
+
+    def known() -> bool:
+        with place.db.read() as connection:
+            return bool(find_refusals(connection, [key], judged_by=judged_by, tenant=LOCAL_TENANT))
+
+    assert place.sweep().gone == {}
+    assert known()
+    with place.db.write() as connection:
+        connection.execute(job_table.update().values(status=JobStatus.CANCELLED))
+    assert place.sweep().gone == {"segment": 1}
+    assert not known()
+    assert place.findings() == []
 
 
 def test_what_is_younger_than_the_grace_period_stays_whatever_its_days(place: Place) -> None:

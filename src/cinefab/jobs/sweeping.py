@@ -352,8 +352,9 @@ def _may_be_used(connection: sa.Connection, blobs: Blobs, tenant: str, job: str)
             # Every digest in it, as one of them may be the key of whatever a plan comes to hold.
             keys |= set(_DIGEST.findall(blobs.load(Sha256(said["plan"])).decode()))
             planned = True
+    refused = sa.select(refused_take.c.digest).where(refused_take.c.tenant_id == tenant)
     if not planned:
-        return set(connection.execute(kept).scalars())
+        return {each for query in (kept, refused) for each in connection.execute(query).scalars()}
     # Rungs and first pictures have keys of their own, made from the pieces'.
     derived = (
         sa.select(segment.c.digest)
@@ -363,10 +364,8 @@ def _may_be_used(connection: sa.Connection, blobs: Blobs, tenant: str, job: str)
     found = set(connection.execute(derived).scalars())
     for some in _in_parts(sorted(keys)):
         found |= set(connection.execute(kept.where(segment.c.key.in_(some))).scalars())
-        refused = sa.select(refused_take.c.digest).where(
-            refused_take.c.tenant_id == tenant, refused_take.c.segment_key.in_(some)
-        )
-        found |= set(connection.execute(refused).scalars())
+        known = refused.where(refused_take.c.segment_key.in_(some))
+        found |= set(connection.execute(known).scalars())
     return found
 
 
