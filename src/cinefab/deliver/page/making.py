@@ -46,7 +46,7 @@ CLASSES: Final[Mapping[TimeClass, str]] = {
     TimeClass.SCRAP: "made what was thrown away, or was lost",
     TimeClass.SPEC_WASTE: "made ahead for nothing",
     TimeClass.SHADOW: "tried another version of a model beside it, at our expense",
-    TimeClass.PREEMPT_WASTE: "given up for something more urgent",
+    TimeClass.PREEMPT_WASTE: "lost: the run failed, was stopped, or its worker died",
     TimeClass.IDLE: "held and not used",
     TimeClass.DOWN: "held and out of order",
 }
@@ -438,13 +438,16 @@ def _stage_words(name: str) -> str:
     kind, _, which = name.partition(":")
     attempt = ""
     if kind in _BY_SHOT:
-        which, _, attempt = which.partition(":")
+        # After the attempt comes how many models gave the shot up before.
+        which, attempt, *_ = [*which.split(":"), ""]
+    if kind == "fallback":
+        kind, which = "plan for another model", ""
     words = [kind.capitalize()]
     if which.isdecimal() and kind in _BY_SHOT:
         words.append(_BY_SHOT[kind].format(int(which) + 1))
     elif which:
         words.append(which)
-    if attempt.isdecimal():
+    if attempt.isdecimal() and attempt != "0":
         words.append(f"again ({attempt})")
     # A film that was sent back is made again, in part: its stages count their revisions.
     return " ".join(words) + (f" (revision {revision})" if revision else "")

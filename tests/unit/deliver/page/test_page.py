@@ -14,6 +14,7 @@ from report_sample import a_finding, a_lease, a_reference, a_report, an_ended_jo
 
 from cinefab.core.errors import StorageUnavailable
 from cinefab.deliver.page import page as page_module
+from cinefab.deliver.page.making import _stage_words
 from cinefab.deliver.page.page import FILM_EMBEDDED_BYTES_MAX, Media, write_page
 
 VOID = {"meta", "img", "br", "col"}
@@ -395,6 +396,9 @@ def test_runs_that_failed_are_told_with_what_followed_and_who_took_over(tmp_path
     assert "given up, and its worker died" in page.words
     assert "Shot 1 was made by cheap@2 instead of dear@1 (NativeCrash)" in page.words
     assert HOSTILE[0] in page.words
+    assert _stage_words("generate:0:1:2") == "Generate shot 1 again (1)"
+    assert _stage_words("generate:0:0:1") == "Generate shot 1"
+    assert _stage_words("fallback:0:1") == "Plan for another model"
     assert "Failed runs" not in outline(tmp_path, a_report()).words
 
 
