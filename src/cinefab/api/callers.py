@@ -66,8 +66,13 @@ def _found(request: Request) -> tuple[Caller, str | None]:
     return LOCAL_OWNER, None
 
 
+async def _serving(request: Request) -> Service:
+    # Awaited where it stands: FastAPI would take a thread for a plain function.
+    return service_of(request)
+
+
 Asking = Annotated[Caller, Depends(caller_of)]
-Serving = Annotated[Service, Depends(service_of)]
+Serving = Annotated[Service, Depends(_serving)]
 
 
 def _refused(found: str) -> NotAuthenticated:
