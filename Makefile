@@ -47,6 +47,7 @@ bench: $(VENV)/.core
 	$(BIN)/python bench/job.py
 	$(BIN)/python bench/join.py
 	$(BIN)/python bench/review.py
+	$(BIN)/python bench/preview_first.py
 	$(BIN)/python bench/defects.py
 	$(BIN)/python bench/effects.py
 	$(BIN)/python bench/ingest.py

@@ -125,6 +125,7 @@ def _follows_its_preview(studio: Studio, film: Mapping[str, Any]) -> None:
         assert np.corrcoef(small.ravel(), large.ravel())[0, 1] > 0.8
 
 
+@pytest.mark.long
 def test_a_no_to_the_preview_charges_the_preview_alone(studio: Studio) -> None:
     waits = order(studio, ASKED)
 
