@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from shared_database import empty, migrated
 
 from cinefab.core.clock import SystemClock
 from cinefab.core.errors import NothingToDecide, QuotaExceeded, RequestInvalid, Unavailable
@@ -33,7 +34,6 @@ from cinefab.ingest.uploads import (
 )
 from cinefab.store.blobs import Blobs
 from cinefab.store.database import Database
-from cinefab.store.migrate import migrate
 from cinefab.store.quarantine import Quarantine
 from cinefab.tenancy.quotas import Quota
 from cinefab.tenancy.tables import tenant
@@ -78,15 +78,21 @@ class House:
             )
 
 
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def db(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Database]:
+    with migrated(request.param, request, tmp_path_factory.mktemp("db")) as shared:
+        yield shared
+
+
 @pytest.fixture
-def house(database_url: str) -> Iterator[House]:
-    db = Database(database_url)
-    migrate(db)
+def house(db: Database) -> Iterator[House]:
     with db.write() as connection:
         for each in (LEFT, RIGHT):
             connection.execute(tenant.insert().values(id=each, name=each, created_us=0))
     yield House(db)
-    db.close()
+    empty(db, "upload_piece", "upload", "outbox", "log_leaf", "tenant")
 
 
 def test_uploads_that_race_do_not_pass_the_quota_together(house: House) -> None:

@@ -15,6 +15,7 @@ from ipaddress import ip_network
 import pytest
 import sqlalchemy as sa
 from receiver import Message, receiving
+from shared_database import empty, migrated
 from standardwebhooks import Webhook as Published
 
 from cinefab.core.clock import SystemClock
@@ -47,7 +48,6 @@ from cinefab.media.fetching.guard import Guard
 from cinefab.media.fetching.posting import Poster, PostLimits
 from cinefab.store.database import Database
 from cinefab.store.facts import OutboxEvent, record_event
-from cinefab.store.migrate import migrate
 from cinefab.store.schema import log_leaf, outbox
 from cinefab.tenancy.sealed import Seal
 from cinefab.tenancy.tables import tenant
@@ -121,15 +121,21 @@ class House:
             thread.join()
 
 
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def db(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Database]:
+    with migrated(request.param, request, tmp_path_factory.mktemp("db")) as shared:
+        yield shared
+
+
 @pytest.fixture
-def house(database_url: str) -> Iterator[House]:
-    db = Database(database_url)
-    migrate(db)
+def house(db: Database) -> Iterator[House]:
     with db.write() as connection:
         for each in (LEFT, RIGHT):
             connection.execute(tenant.insert().values(id=each, name=each, created_us=0))
     yield House(db)
-    db.close()
+    empty(db, "webhook_delivery", "webhook_secret", "webhook", "outbox", "log_leaf", "tenant")
 
 
 def now_us() -> int:
