@@ -1,10 +1,10 @@
 """What running a diffusion model through Cinefab costs beside calling its pipeline bare.
 
-    python bench/diffusion.py [--rounds 2] [--quick]
+    python bench/diffusion.py [--rounds 5] [--quick]
 
 On Wans built from a seed, on one core of the CPU, in processor time, children included. First a run
-of more than ten seconds with steps of more than one, in turns: its pipeline called bare; through us
-with a resume point at every step, with points when it is time, and in a process of its own. Our
+of more than ten seconds with steps of about one, in turns: its pipeline called bare; through us with
+a resume point at every step; and so in a process of its own, which encodes the take too. Our
 share of one run is also counted directly, within it: all of its time but what the pipeline and its
 solver took themselves. Then a run of short steps, with what its points cost and how many steps lie
 between two; a run that is stopped at a point and gone on with; and four takes in one call against
@@ -23,7 +23,9 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 
 warnings.simplefilter("ignore")
 os.environ |= {"OMP_NUM_THREADS": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
@@ -46,7 +48,7 @@ KILLED_AT = 13
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--quick", action="store_true")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
@@ -60,22 +62,19 @@ def main() -> None:
         batches(small, given.rounds)
 
 
-WIDE = {"num_attention_heads": 8, "attention_head_dim": 64, "ffn_dim": 2048, "num_layers": 10}
+WIDE = {"num_attention_heads": 8, "attention_head_dim": 64, "ffn_dim": 2048, "num_layers": 12}
 """A transformer whose step takes more than a second of one core at 17 frames of 128x128."""
 
 
 def long_steps(model: Path, place: Path, rounds: int) -> None:
     every = backend(model, SIDE, resume_every=1)
-    ours = backend(model, SIDE)
-    pipeline = ours._maker.pipeline  # noqa: SLF001 - the very pipeline, called bare
+    pipeline = every._maker.pipeline  # noqa: SLF001 - the very pipeline, called bare
     child = Child(model)
+    steps: dict[str, list[float]] = {"bare": [], "through us": []}
     ways: dict[str, Callable[[], float]] = {
-        "bare": lambda: cpu(lambda: bare(pipeline, SIDE, STEPS)),
-        "through us, a point at every step": lambda: cpu(
-            lambda: through(every, SIDE, STEPS, fresh(place / "every"))
-        ),
-        "through us, points when it is time": lambda: cpu(
-            lambda: through(ours, SIDE, STEPS, fresh(place / "timely"))
+        "bare": lambda: cpu(lambda: bare(pipeline, SIDE, STEPS, ticks=steps["bare"])),
+        "through us": lambda: cpu(
+            lambda: through(every, SIDE, STEPS, fresh(place / "every", ticks=steps["through us"]))
         ),
         "in a process of its own, encoded": lambda: child.take(SIDE, STEPS, place / "child"),
     }
@@ -86,11 +85,17 @@ def long_steps(model: Path, place: Path, rounds: int) -> None:
         for name in turned:
             took[name].append(ways[name]())
     child.close()
-    base = min(took["bare"])
-    print(f"{STEPS} steps of {base / STEPS:.2f} CPU-s or less, the best of {rounds}:")
+    base = median(took["bare"])
+    print(f"{STEPS} steps, a point at each, in {rounds} rounds:")
     for name, times in took.items():
-        said = " ".join(f"{each:.2f}" for each in times)
-        print(f"  {name:<36}{min(times):7.2f} CPU-s {min(times) / base:7.4f} x bare  ({said})")
+        ratio = median(one / other for one, other in zip(times, took["bare"], strict=True))
+        spread = f"{min(times):.2f} to {max(times):.2f}"
+        print(f"  {name:<34}{median(times):7.2f} CPU-s {ratio:7.4f} x bare  ({spread})")
+    quickest = {name: lower_quartile(between(each)) for name, each in steps.items()}
+    more = quickest["through us"] / quickest["bare"] - 1
+    print(
+        f"  a step of {quickest['bare']:.3f} CPU-s takes {more:+.2%} through us (lower quartiles)"
+    )
     counted = Counted()
     with counted:
         whole = cpu(lambda: through(every, SIDE, STEPS, fresh(place / "counted")))
@@ -101,6 +106,19 @@ def long_steps(model: Path, place: Path, rounds: int) -> None:
     print(f"    all that is ours      {counted.ours(whole) / whole:8.4%} of the run")
     print(f"    of it previews        {counted.took['previews'] / whole:8.4%}")
     print(f"    of it resume points   {counted.took['points'] / whole:8.4%}")
+    print(
+        f"    {base / STEPS:.2f} CPU-s a step of the bare run, all that comes before and after in it"
+    )
+
+
+def between(ticks: list[float]) -> list[float]:
+    """Return the times between ticks of one run; None stands between two runs."""
+    pairs = pairwise(ticks)
+    return [after - before for before, after in pairs if after > before > 0]
+
+
+def lower_quartile(times: list[float]) -> float:
+    return sorted(times)[len(times) // 4]
 
 
 def short_steps(model: Path, place: Path) -> None:
@@ -178,10 +196,18 @@ def backend(model: Path, side: int, **more: object) -> Diffusers:
     return made
 
 
-def bare(pipeline, side: int, steps: int) -> None:
+def bare(pipeline, side: int, steps: int, *, ticks: list[float] | None = None) -> None:
     import torch
 
+    def ticked(_pipeline, _step, _time, given):
+        if ticks is not None:
+            ticks.append(time.process_time())
+        return given
+
+    if ticks is not None:
+        ticks.append(0.0)
     pipeline(
+        callback_on_step_end=ticked,
         prompt=PROMPT,
         width=side,
         height=side,
@@ -197,9 +223,16 @@ def through(model: Diffusers, side: int, steps: int, run: Run) -> None:
         pass
 
 
-def fresh(folder: Path) -> Run:
-    """Return a run with nothing to go on from."""
-    run = Run(folder=folder)
+def fresh(folder: Path, *, ticks: list[float] | None = None) -> Run:
+    """Return a run with nothing to go on from, which tells when each step was over."""
+
+    def tell(news) -> None:
+        if ticks is not None and "step" in news:
+            ticks.append(time.process_time())
+
+    if ticks is not None:
+        ticks.append(0.0)
+    run = Run(folder=folder, tell=tell)
     run.close()
     return run
 

@@ -41,6 +41,10 @@ _VIDEO: Final = (
     "Cosmos",
 )
 _AUDIO: Final = ("Audio", "Music")
+_SEVERAL: Final = frozenset({"text-to-video", "text-to-image", "image-to-image"})
+"""Tasks whose pipelines make several requests in one call; those of a film out of a picture take one
+picture a call."""
+
 _FROM_PICTURE: Final = ("ImageToVideo", "Image2Video", "StableVideoDiffusion", "I2V")
 
 
@@ -83,7 +87,7 @@ def identify(name: str, configured: Configured) -> Identity:
             width_max=_SIDE_MAX,
             height_max=_SIDE_MAX,
             frames_max=_FRAMES_MAX,
-            batch_max=1 if task == "text-to-audio" else configured.batch,
+            batch_max=configured.batch if task in _SEVERAL else 1,
             samples_max=_samples(files) if task == "text-to-audio" else None,
         ),
         capabilities=_capabilities(task, configured, files),
@@ -193,10 +197,10 @@ def _spelled(options: Mapping[str, Any]) -> str:
 
 def _capabilities(task: str, configured: Configured, files: ModelFiles) -> frozenset[str]:
     found = {"progress", "cancel_frees_gpu"}
-    if configured.batch == 1:
+    if configured.batch == 1 or task not in _SEVERAL:
         # The same shot may be made with others or alone, and differ in its last bits.
         found.add("deterministic")
-    if task != "text-to-audio":
+    if task in _SEVERAL:
         found.add("batch")
     if task.endswith("-video"):
         found.add("window")

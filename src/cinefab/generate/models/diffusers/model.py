@@ -110,7 +110,8 @@ class Diffusers:
     def compatible(self, one: TakeRequest, other: TakeRequest, /) -> bool:
         """Say whether two requests can be made in one call; quick."""
         return (
-            _extent(one) == _extent(other)
+            "batch" in self.card.capabilities
+            and _extent(one) == _extent(other)
             and wish_of(one.input, 0).shared == wish_of(other.input, 0).shared
         )
 
