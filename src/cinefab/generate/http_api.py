@@ -176,18 +176,21 @@ class Api:
         fields: Mapping[str, Any],
         files: Parts | None = None,
         key: str = "",
+        limit_s: float = _REQUEST_S,
     ) -> Answer:
         """Send a form if there are files or it is to be one, else JSON, once.
+
+        `limit_s` is how long its answer may take.
 
         Raises `Unanswered` where nobody knows whether it was taken, and `Refused`.
         """
         headers = {"Idempotency-Key": key} if key else {}
         if files is None:
-            return self._once("POST", path, json=dict(fields), headers=headers)
+            return self._once("POST", path, limit_s=limit_s, json=dict(fields), headers=headers)
         form = {name: _as_text(value) for name, value in fields.items()}
         # A form without a file is one all the same: that is how the published clients send it.
         parts = [(name, (None, text)) for name, text in form.items()] + list(files.items())
-        return self._once("POST", path, files=parts, headers=headers)
+        return self._once("POST", path, limit_s=limit_s, files=parts, headers=headers)
 
     def send(self, method: str, path: str, *, body: Any = None, key: str = "") -> Answer:
         """Send JSON, or nothing, once; raise as `post` does, and `Gone`."""
@@ -263,8 +266,12 @@ class Api:
             self._client.close()
             self._client = None
 
-    def _once(self, method: str, path: str, **what: Any) -> Answer:
-        with self._streamed(method, path, limit_s=_REQUEST_S, **what) as (response, pieces):
+    def _once(self, method: str, path: str, *, limit_s: float = _REQUEST_S, **what: Any) -> Answer:
+        timeout = httpx.Timeout(limit_s, connect=_CONNECT_S)
+        with self._streamed(method, path, limit_s=limit_s, timeout=timeout, **what) as (
+            response,
+            pieces,
+        ):
             body = bytearray()
             for piece in pieces:
                 body += piece

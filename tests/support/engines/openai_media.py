@@ -15,6 +15,7 @@ import json
 import tempfile
 import time
 import wave
+from collections.abc import Callable
 from email.parser import BytesParser
 from fractions import Fraction
 from pathlib import Path
@@ -42,14 +43,19 @@ class OpenaiStub(Served):
         frames: bool = False,
         key: str = "",
         form_needs_file: bool = False,
+        at_once: bool = False,
     ) -> None:
         super().__init__(key=key)
         self.handler = _Handler
         self.polls = polls
+        self.at_once = at_once
+        """Whether videos are answered with themselves, as Dynamo does."""
         self.form_needs_file = form_needs_file
         """Whether a form without a picture is refused, as SGLang's server does."""
         self.frames = frames
         self.cost_header = ""
+        self.signs: Callable[[bytes], bytes] = lambda content: content
+        """What is done to media before they are delivered: credentials are put into them."""
         self.made: list[dict[str, Any]] = []
         self.deleted: list[str] = []
         self.fails: dict[str, str] = {}
@@ -121,14 +127,35 @@ class OpenaiStub(Served):
         fps = Fraction(str(form.get("fps", 12))) if self.frames else Fraction(12)
         seconds = Fraction(str(form.get("seconds", 4)))
         count = int(form["num_frames"]) if self.frames else int(seconds * fps)
-        return film(_colour(form), size=Size(width, height), fps=fps, frames=count)
+        return self.signs(film(_colour(form), size=Size(width, height), fps=fps, frames=count))
+
+    def whole(self, form: dict[str, Any]) -> dict[str, Any]:
+        """Return a video in its answer; what OpenAI does not know is under `nvext`."""
+        with self._lock:
+            name = f"video_{len(self.made):04d}"
+            self.made.append(form)
+        width, height = (int(side) for side in form.get("size", "832x480").split("x"))
+        own = form.get("nvext", {})
+        fps = Fraction(str(own.get("fps", 24)))
+        count = int(own.get("num_frames", form.get("seconds", 4) * fps))
+        made = film(_colour(form), size=Size(width, height), fps=fps, frames=count)
+        return {
+            "id": name,
+            "object": "video",
+            "model": form["model"],
+            "status": "completed",
+            "progress": 100,
+            "created": int(time.time()),
+            "data": [{"output_format": "mp4", "b64_json": base64.b64encode(made).decode()}],
+            "error": self.fails.get("message"),
+        }
 
     def image(self, form: dict[str, Any]) -> dict[str, Any]:
         with self._lock:
             self.made.append(form)
         width, height = (int(side) for side in form.get("size", "160x96").split("x"))
         picture = _picture(_colour(form), Size(width, height), 0)
-        b64 = base64.b64encode(png_bytes(picture)).decode()
+        b64 = base64.b64encode(self.signs(png_bytes(picture))).decode()
         return {"created": int(time.time()), "data": [{"b64_json": b64}]}
 
     def speech(self, form: dict[str, Any]) -> bytes:
@@ -195,6 +222,8 @@ class _Handler(Handler):
         missing = {"error": {"message": f"{path} not found", "code": "not_found", "param": None}}
         if (method, path) == ("POST", "/videos"):
             form = self._form(body)
+            if engine.at_once:
+                return 200, engine.whole(form)
             is_json = self.headers.get("content-type", "").startswith("application/json")
             if engine.form_needs_file and not is_json and "input_reference" not in form:
                 return 400, {"detail": "input_reference file is required"}

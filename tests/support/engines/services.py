@@ -31,6 +31,8 @@ class ServiceStub(Served):
         self.made: list[dict[str, Any]] = []
         self.cancelled: list[str] = []
         self.cost: float | None = None
+        self.units = ""
+        """How many units fal says that it bills."""
         self.fails = ""
         self.result_url = ""
         """Where results are said to be, in place of here."""
@@ -142,6 +144,12 @@ class _Handler(Handler):
             },
             "urls": {"get": root, "cancel": f"{root}/cancel"},
         }
+
+    def more_headers(self, method: str, path: str) -> dict[str, str]:
+        is_result = method == "GET" and "/requests/" in path and not path.endswith("/status")
+        if self.served.units and self.served.kind == "fal" and is_result:
+            return {"x-fal-billable-units": self.served.units}
+        return {}
 
     def _fal(self, method: str, parts: list[str], body: dict[str, Any]) -> Any:
         """See docs.fal.ai, queue: submit, status, response, cancel."""

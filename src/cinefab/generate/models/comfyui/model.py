@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -39,6 +38,7 @@ from cinefab.generate.models.comfyui.workflow import (
     read_workflow,
 )
 from cinefab.generate.run import ALONE, Bill, Run
+from cinefab.generate.services.shots import picture_of, require_picture, work_folder
 from cinefab.media.frames import Frame
 
 _KEPT: Final = "prompt.json"
@@ -200,13 +200,9 @@ class Comfyui:
 
     def check(self, request: TakeRequest) -> None:
         """Raise `BriefInvalid` for a shot without the picture that the workflow begins with."""
-        if "image" in self._inputs and not request.references:
-            raise BriefInvalid(
-                attempted=f"make a shot with the model {self._name!r}",
-                field="references",
-                found=f"its workflow begins with a picture ({self._inputs.inputs['image']})",
-                remedy="Name a picture among the shot's references.",
-            )
+        if "image" in self._inputs:
+            place = self._inputs.inputs["image"]
+            require_picture(request, model=self._name, begins=f"its workflow ({place})")
 
     def frames(self, request: TakeRequest, run: Run = ALONE, /) -> Iterator[Frame]:
         """Yield the frames of a shot, made by one run of the workflow.
@@ -218,10 +214,7 @@ class Comfyui:
         self.check(request)
         with contextlib.ExitStack() as stack:
             stack.callback(self._engine.close)
-            folder = run.folder
-            if folder is None:
-                folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            folder.mkdir(parents=True, exist_ok=True)
+            folder = stack.enter_context(work_folder(run))
             document = self._filled(request, run)
             sent, files = self._made(document, run, folder)
             self._account_for(sent, files, run)
@@ -356,10 +349,7 @@ class Comfyui:
         )
 
     def _uploaded(self, request: TakeRequest, run: Run) -> str:
-        asked: Any = request.input
-        names = [name for name in asked.get("references", ()) if name in request.references]
-        name = names[0] if names else next(iter(request.references))
-        content = request.references[name].read_bytes()
+        content = picture_of(request).read_bytes()
         called = f"{_FOLDER}-{sha256_of(content)[:32]}.png"
         return self._engine.upload(content, called, run.check_wanted)
 

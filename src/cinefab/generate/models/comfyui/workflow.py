@@ -30,6 +30,9 @@ _OUTPUTS: Final = (
 VIDEO_OUTPUTS: Final = frozenset({"SaveVideo", "SaveWEBM", "VHS_VideoCombine", "SaveAnimatedWEBP"})
 """Classes of nodes that give films."""
 
+_ANIMATED: Final = frozenset({"SaveAnimatedPNG", "SaveAnimatedWEBP"})
+_ANIMATED_FORMATS: Final = frozenset({"image/gif", "image/webp"})
+
 PREFIX: Final = "filename_prefix"
 """What a saving node calls its files; without it they cannot be told from another run's."""
 
@@ -171,12 +174,12 @@ def output_of(workflow: Workflow, wanted: str | None, *, model: str) -> str:
     known = workflow.outputs()
     if wanted is not None:
         if wanted in workflow.nodes:
-            return wanted
+            return _not_animated(workflow, wanted, model=model)
         found = f"there is no node {wanted!r}"
     elif known:
         best = [each for each in known if workflow.nodes[each].kind != "PreviewImage"] or [*known]
         if len(best) == 1:
-            return best[0]
+            return _not_animated(workflow, best[0], model=model)
         found = f"there are several nodes that give pictures: {_listed(workflow, best)}"
     else:
         found = f"no node is one of {', '.join(_OUTPUTS)}"
@@ -186,6 +189,18 @@ def output_of(workflow: Workflow, wanted: str | None, *, model: str) -> str:
         found=found,
         remedy=f"Name the node as models.{model}.output, one of: {choice}.",
     )
+
+
+def _not_animated(workflow: Workflow, name: str, *, model: str) -> str:
+    """Return the node; raise `ContractMismatch` where what it saves would be refused after it is paid."""
+    node = workflow.nodes[name]
+    if node.kind in _ANIMATED or node.inputs.get("format") in _ANIMATED_FORMATS:
+        raise ContractMismatch(
+            attempted=f"take what the workflow of the model {model!r} gives",
+            found=f"{name} ({node.kind}) saves an animated picture, which is not taken in",
+            remedy="Have it save its frames (SaveImage), or a film as MP4 or WebM (SaveVideo).",
+        )
+    return name
 
 
 def _listed(workflow: Workflow, names: Sequence[str]) -> str:

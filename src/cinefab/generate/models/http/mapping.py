@@ -77,6 +77,7 @@ MAPPING_SCHEMA: Final[Mapping[str, Any]] = {
             "properties": {
                 "dollars": _PICKS,
                 "header": _TEXT,
+                "units_header": _TEXT,
                 "unit_uusd": {"type": "integer", "minimum": 1},
             },
         },

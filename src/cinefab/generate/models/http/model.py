@@ -33,6 +33,7 @@ from cinefab.generate.services.table import PATIENCE_S, TIMEOUT_S, service_card
 from cinefab.media.frames import Frame
 
 _POLL_S: Final = 2.0
+_UNITS_MAX: Final = 10**9
 _BLAMES_PROMPT: Final = frozenset({400, 422})
 """Services do not name the parameter that they refuse, and the prompt is what briefs differ in."""
 
@@ -112,7 +113,7 @@ class Http:
             )
             try:
                 job, done = jobs.made(asked.content, run)
-                path = self._fetched(asked, job, done, folder, run)
+                path, result = self._fetched(asked, job, done, folder, run)
             except Refused as error:
                 raise refusal(
                     error,
@@ -121,7 +122,10 @@ class Http:
                     fields={},
                     blames_prompt=_BLAMES_PROMPT,
                 ) from error
-            self._account_for(job, asked.cost_of(done), seconds, run)
+            told = asked.cost_of(done)
+            if told is None:
+                told = asked.units_cost(result, self._settings.get("price_uusd_per_unit"))
+            self._account_for(job, told, seconds, run)
             if run.folder is not None:
                 run.came_with(path)
             yield from shown_from(
@@ -168,7 +172,9 @@ class Http:
         content = base64.b64encode(picture_of(request).read_bytes()).decode()
         return f"data:image/png;base64,{content}"
 
-    def _fetched(self, asked: _Asked, job: Job, done: Answer, folder: Path, run: Run) -> Path:
+    def _fetched(
+        self, asked: _Asked, job: Job, done: Answer, folder: Path, run: Run
+    ) -> tuple[Path, Answer]:
         answer = done
         if "path" in self._mapping.document["result"]:
             try:
@@ -187,7 +193,7 @@ class Http:
                 clock=self._clock,
             )
 
-        return kept_as(folder, self._api.patiently(fetch, run.check_wanted))
+        return kept_as(folder, self._api.patiently(fetch, run.check_wanted)), answer
 
     def _account_for(self, job: Job, told_uusd: int | None, seconds: Fraction, run: Run) -> None:
         run.note("engine", self._mapping.supplier)
@@ -270,6 +276,17 @@ class _Asked:
         except (TypeError, ValueError):
             return None
         return round(dollars * 1_000_000) if 0 <= dollars < 1e6 else None
+
+    def units_cost(self, answer: Answer, price_uusd: int | None) -> int | None:
+        """Return what the units cost that an answer says are billed; None where either is unknown."""
+        header = self._mapping.document.get("cost", {}).get("units_header")
+        if header is None or price_uusd is None:
+            return None
+        try:
+            units = Fraction(answer.headers[header.lower()].strip())
+        except (KeyError, ValueError, ZeroDivisionError):
+            return None
+        return int(-(-units * price_uusd // 1)) if 0 <= units < _UNITS_MAX else None
 
     def _percent(self, answer: Answer) -> int:
         found = self._mapping.pick("poll", "progress", answer.body)

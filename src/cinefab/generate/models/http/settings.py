@@ -25,6 +25,11 @@ SETTINGS_SCHEMA: Final[Mapping[str, Any]] = {
             "pattern": "^https?://",
             "description": "in place of the mapping's own",
         },
+        "price_uusd_per_unit": {
+            "type": "integer",
+            "minimum": 0,
+            "description": "where the service says how many units it bills",
+        },
         "extra": {
             "type": "object",
             "description": "values for further holes of the mapping",

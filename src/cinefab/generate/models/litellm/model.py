@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Final
 from cinefab.core.brief import Size
 from cinefab.core.canonical import Json, digest_of
 from cinefab.core.clock import Clock, SystemClock
-from cinefab.core.errors import ContractMismatch, Unavailable
+from cinefab.core.errors import BriefInvalid, ContractMismatch, Unavailable
 from cinefab.core.units import Uusd
 from cinefab.generate.backend import AUDIO_HZ, ModelCard, Samples, SoundRequest, TakeRequest
 from cinefab.generate.http_api import Gone, Patience, Refused, Unanswered, said
@@ -21,6 +21,7 @@ from cinefab.generate.models.litellm.asking import child_of
 from cinefab.generate.models.litellm.prices import read_price_map, uusd_of
 from cinefab.generate.models.litellm.settings import OWN_SETTINGS, SETTINGS_SCHEMA
 from cinefab.generate.run import ALONE, Bill, Run
+from cinefab.generate.services.answers import answered_once
 from cinefab.generate.services.jobs import Jobs, State
 from cinefab.generate.services.prices import Prices
 from cinefab.generate.services.refusals import refusal
@@ -113,7 +114,7 @@ class Litellm:
             try:
                 path, bill = make(request, run, folder)
             except Refused as error:
-                raise refusal(error, model=self._name, by=self._supplier, fields=_FIELDS) from error
+                raise self._refused(error) from error
             if self._is_video and not is_film(path):
                 raise self._patience.mismatch("no film where a video was asked for")
             self._account_for(path, bill, run)
@@ -137,11 +138,15 @@ class Litellm:
         with work_folder(run) as folder:
             path = folder / "delivered.wav"
             asked = {"arguments": self.with_access(arguments), "to": str(path), "key": key}
-            try:
-                answer = self._paid("speech", asked, run)
-            except Refused as error:
-                raise refusal(error, model=self._name, by=self._supplier, fields=_FIELDS) from error
-            bill = self._bill(answer, key, seconds=Fraction(request.samples, AUDIO_HZ), size=None)
+
+            def ask() -> tuple[bytes, int | None]:
+                told = self.ask("speech", asked, run)
+                return path.read_bytes(), uusd_of(told.get("cost_usd"))
+
+            content, cost_uusd = self._paid(key, ask, run)
+            path.write_bytes(content)
+            seconds = Fraction(request.samples, AUDIO_HZ)
+            bill = self._bill(cost_uusd, key, seconds=seconds, size=None)
             self._account_for(path, bill, run)
             return heard_from(
                 path, request.samples, made_by=self._supplier, confinement=run.confinement
@@ -179,8 +184,7 @@ class Litellm:
         run.note("remote_job", job.id)
         if job.times > 1:
             run.note("asked_times", job.times)
-        answer = {} if job.cost_uusd is None else {"cost_uusd": job.cost_uusd}
-        return path, self._bill(answer, job.id, seconds=seconds, size=size)
+        return path, self._bill(job.cost_uusd, job.id, seconds=seconds, size=size)
 
     # Pictures
 
@@ -202,16 +206,20 @@ class Litellm:
             "to": str(part),
             "key": key,
         }
-        answer = self._paid("image", asked, run)
-        bill = self._bill(answer, key, seconds=None, size=size)
-        if part.is_file():
-            content = part.read_bytes()
-            part.unlink()
-        elif answer.get("pictures") == 1 and isinstance(answer.get("url"), str):
-            content = self._fetched(answer["url"], run)
-        else:
-            raise self._patience.mismatch(f"{answer.get('pictures')} pictures for one")
-        return kept_as(folder, content), bill
+
+        def ask() -> tuple[bytes, int | None]:
+            part.unlink(missing_ok=True)
+            answer = self.ask("image", asked, run)
+            cost_uusd = uusd_of(answer.get("cost_usd"))
+            if part.is_file():
+                return part.read_bytes(), cost_uusd
+            if answer.get("pictures") == 1 and isinstance(answer.get("url"), str):
+                return self._fetched(answer["url"], run), cost_uusd
+            raise self.mismatch(f"{answer.get('pictures')} pictures for one")
+
+        content, cost_uusd = self._paid(key, ask, run)
+        part.unlink(missing_ok=True)
+        return kept_as(folder, content), self._bill(cost_uusd, key, seconds=None, size=size)
 
     def _fetched(self, url: str, run: Run) -> bytes:
         def fetch() -> bytes:
@@ -229,16 +237,18 @@ class Litellm:
 
     # What all share
 
-    def _paid(self, call: str, asked: Mapping[str, Any], run: Run) -> Mapping[str, Any]:
-        """Return the answer to paid work that has no job: asked twice at most if it is lost."""
-
-        def ask() -> Mapping[str, Any]:
-            return self.ask(call, asked, run)
-
+    def _paid(
+        self, content: str, ask: Callable[[], tuple[bytes, int | None]], run: Run
+    ) -> tuple[bytes, int | None]:
         try:
-            return self._patience.ask_paid(ask, run.check_wanted)
+            return answered_once(content, ask, run, patience=self._patience)
         except Gone as error:
-            raise self._patience.mismatch("the provider has no such model") from error
+            raise self.mismatch("the provider has no such model") from error
+        except Refused as error:
+            raise self._refused(error) from error
+
+    def _refused(self, error: Refused) -> BriefInvalid | ContractMismatch:
+        return refusal(error, model=self._name, by=self._supplier, fields=_FIELDS)
 
     def ask(self, call: str, asked: Mapping[str, Any], run: Run) -> Mapping[str, Any]:
         """Ask litellm's process once."""
@@ -277,7 +287,7 @@ class Litellm:
 
     def _bill(
         self,
-        answer: Mapping[str, Any],
+        counted: int | None,
         reference: str,
         *,
         seconds: Fraction | None,
@@ -287,7 +297,6 @@ class Litellm:
 
         What litellm counts is not what the provider says: it is of its map, too.
         """
-        counted = answer.get("cost_uusd") or uusd_of(answer.get("cost_usd"))
         if counted is not None and not self._table.are_known:
             return Bill(
                 amount_uusd=Uusd(counted),

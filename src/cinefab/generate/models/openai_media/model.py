@@ -5,47 +5,52 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
-import tempfile
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
-from cinefab.core.brief import Size
 from cinefab.core.canonical import Json, Sha256, digest_of
 from cinefab.core.clock import Clock, SystemClock
 from cinefab.core.errors import BriefInvalid, ContractMismatch
 from cinefab.core.ids import RandomIds
-from cinefab.core.units import Uusd
-from cinefab.generate.backend import (
-    SERVICE,
-    DeviceNeed,
-    Limits,
-    ModelCard,
-    Samples,
-    SoundRequest,
-    TakeRequest,
-    TrainingSet,
-)
-from cinefab.generate.http_api import Api, Parts, Refused, items_of
+from cinefab.generate.backend import AUDIO_HZ, ModelCard, Samples, SoundRequest, TakeRequest
+from cinefab.generate.http_api import Answer, Api, Gone, Parts, Refused, items_of, said
 from cinefab.generate.models.openai_media.asking import Asking, Job, Work
 from cinefab.generate.models.openai_media.settings import (
     ENGINES,
     INPUT_SETTINGS,
     SETTINGS_SCHEMA,
 )
-from cinefab.generate.run import ALONE, Basis, Bill, Run
+from cinefab.generate.run import ALONE, Bill, Run
+from cinefab.generate.services.answers import answered_once
+from cinefab.generate.services.prices import Prices
+from cinefab.generate.services.refusals import refusal
+from cinefab.generate.services.results import kept_as
+from cinefab.generate.services.shots import (
+    picture_of,
+    prompt_of,
+    require_picture,
+    seconds_to_ask,
+    size_to_ask,
+    work_folder,
+)
+from cinefab.generate.services.table import PATIENCE_S, TIMEOUT_S, service_card
 from cinefab.media.frames import Frame
 
 _POLL_S: Final = 1.0
-_TIMEOUT_S: Final = 1800.0
-_PATIENCE_S: Final = 60.0
-_SUFFIXES: Final = {
-    b"\x89PNG": ".png",
-    b"\xff\xd8\xff": ".jpg",
-    b"RIFF": ".webp",
-    b"\x1aE\xdf\xa3": ".webm",
+_FIELDS: Final = {
+    "prompt": "prompt",
+    "input": "prompt",
+    "seconds": "seconds",
+    "size": "output.size",
+    "input_reference": "references",
+    "image": "references",
+    "num_inference_steps": "model_settings.steps",
+    "guidance_scale": "model_settings.guidance",
+    "negative_prompt": "model_settings.negative_prompt",
 }
+"""The brief's fields, by the parameters that engines name."""
 
 
 class OpenaiMedia:
@@ -68,19 +73,14 @@ class OpenaiMedia:
         self._engine = ENGINES[settings.get("engine", "openai")]
         self._clock = SystemClock() if clock is None else clock
         self._ids = RandomIds(self._clock)
-        if settings.get("engine") == "dynamo" and self._is_video:
-            raise ContractMismatch(
-                attempted=f"make the model {name!r}",
-                found="Dynamo answers with the video itself, and has no jobs to be waited for",
-                remedy="Use it for pictures, or describe its videos by a mapping of backend http.",
-            )
+        self._prices = Prices.of(settings)
         headers = dict(settings.get("headers", {}))
         if "api_key" in secrets:
             headers["Authorization"] = f"Bearer {secrets['api_key']}"
         self._api = Api(
             settings["base_url"],
             headers=headers,
-            patience_s=settings.get("patience_s", _PATIENCE_S),
+            patience_s=settings.get("patience_s", PATIENCE_S),
             clock=self._clock,
         )
         own = ("model", "engine", "version", "sizes", "seconds", "fps", "voice")
@@ -90,32 +90,14 @@ class OpenaiMedia:
     @property
     def card(self) -> ModelCard:
         """What this model says of itself: what the table says, as the API has no word for it."""
-        capabilities = {"progress"} if self._is_video else set()
-        if self._settings.get("deterministic"):
-            capabilities.add("deterministic")
-        return ModelCard(
-            name=self._name,
-            version=self._version,
-            task=self._task,
-            input_schema={
-                "title": "What the API is asked for",
-                "type": "object",
-                "properties": {"prompt": {"type": "string"}, "settings": INPUT_SETTINGS},
-            },
-            output_schema={"title": "What the engine delivers", "type": "object"},
-            limits=Limits(
-                width_max=self._settings.get("width_max", 4096),
-                height_max=self._settings.get("height_max", 4096),
-                frames_max=self._settings.get("frames_max", 2_400),
-            ),
-            capabilities=frozenset(capabilities),
-            devices=(DeviceNeed(device_class=SERVICE, memory_mb=1),),
-            training_sets=tuple(
-                TrainingSet(**each) for each in self._settings.get("training_sets", ())
-            ),
-            digital_source_type="trainedAlgorithmicMedia",
-            cost_us_per_megapixel=1_000,
-            cost_us_fixed=5_000_000,
+        return service_card(
+            self._name,
+            self._version,
+            self._settings,
+            asked="What the API is asked for",
+            own_settings=INPUT_SETTINGS,
+            progress=self._is_video and not self._engine.answers_at_once,
+            prices=self._prices,
         )
 
     @property
@@ -127,13 +109,8 @@ class OpenaiMedia:
 
     def check(self, request: TakeRequest) -> None:
         """Raise `BriefInvalid` for a shot without the picture that the task begins with."""
-        if self._task.startswith("image-to") and not request.references:
-            raise BriefInvalid(
-                attempted=f"make a shot with the model {self._name!r}",
-                field="references",
-                found=f"{self._task} begins with a picture",
-                remedy="Name a picture among the shot's references.",
-            )
+        if self._task.startswith("image-to"):
+            require_picture(request, model=self._name, begins=self._task)
 
     def frames(self, request: TakeRequest, run: Run = ALONE, /) -> Iterator[Frame]:
         """Yield the frames of a shot, made by one request; a killed run pays for it once."""
@@ -143,8 +120,8 @@ class OpenaiMedia:
         with self._folder(run) as folder:
             path, bill = (
                 self._video(request, run, folder)
-                if self._is_video
-                else (self._image(request, run, folder))
+                if self._is_video and not self._engine.answers_at_once
+                else self._at_once(request, run, folder)
             )
             if self._is_video and not is_film(path):
                 raise self._api.mismatch("no film where a video was asked for")
@@ -176,10 +153,8 @@ class OpenaiMedia:
                 headers = self._api.patiently_once_more(ask, run.check_wanted)
             except Refused as error:
                 raise self._refused(error) from error
-            from cinefab.generate.http_api import Answer
-
             cost = Answer(body=None, headers=headers).cost_uusd
-            seconds = Fraction(request.samples, 48_000)
+            seconds = Fraction(request.samples, AUDIO_HZ)
             self._account_for(path, self._bill(cost, key, seconds=seconds), run)
             return heard_from(
                 path, request.samples, made_by=self._name, confinement=run.confinement
@@ -195,8 +170,10 @@ class OpenaiMedia:
     # Videos
 
     def _video(self, request: TakeRequest, run: Run, folder: Path) -> tuple[Path, Bill]:
-        seconds = self._seconds(request)
-        size = self._size(request.size)
+        seconds = seconds_to_ask(
+            request, self._settings, model=self._name, whole=not self._engine.takes_frames
+        )
+        size = str(size_to_ask(request.size, self._settings))
         fields = self._video_fields(request, size=size, seconds=seconds)
         work = Work(
             fields=fields,
@@ -210,7 +187,7 @@ class OpenaiMedia:
             clock=self._clock,
             new_key=lambda: self._ids.new("req"),
             poll_s=self._settings.get("poll_s", _POLL_S),
-            limit_s=self._settings.get("timeout_s", _TIMEOUT_S),
+            limit_s=self._settings.get("timeout_s", TIMEOUT_S),
         )
         try:
             done = asking.made(work, run)
@@ -230,7 +207,7 @@ class OpenaiMedia:
         own = given.get("settings", {})
         fields: dict[str, Any] = {
             "model": self._settings["model"],
-            "prompt": given.get("prompt") or given.get("caption") or "",
+            "prompt": prompt_of(request),
             "size": size,
             "seconds": _seconds_text(seconds),
         }
@@ -251,88 +228,83 @@ class OpenaiMedia:
     def _fps(self) -> Fraction:
         return Fraction(self._settings.get("fps", 24)).limit_denominator(1001)
 
-    def _seconds(self, request: TakeRequest) -> Fraction:
-        """Return how long a video to ask for: as long as the shot, or the next length there is."""
-        needed = Fraction(request.frames) / request.fps
-        known = self._settings.get("seconds")
-        if known is None:
-            return needed if self._engine.takes_frames else Fraction(-(-needed // 1))
-        longer = [each for each in sorted(known) if each >= needed]
-        if not longer:
-            raise BriefInvalid(
-                attempted=f"make a shot with the model {self._name!r}",
-                field="seconds",
-                found=f"it lasts {float(needed):g} seconds with its transitions",
-                remedy=f"The model makes {', '.join(map(str, sorted(known)))}: shorten the shot.",
-            )
-        return Fraction(longer[0])
+    # What is answered at once
 
-    def _size(self, size: Size) -> str:
-        """Return the size to ask for: the film's, or the known one that is most like it."""
-        known = self._settings.get("sizes")
-        if known is None:
-            return str(size)
+    def _at_once(self, request: TakeRequest, run: Run, folder: Path) -> tuple[Path, Bill]:
+        """Return what is answered at once: a picture, or the video itself."""
+        where, fields, files = self._asked_at_once(request)
+        key = self._key(fields, request.seed)
+        limit_s = self._settings.get("timeout_s", TIMEOUT_S)
 
-        def unlike(each: str) -> tuple[float, int]:
-            width, height = (int(side) for side in each.split("x"))
-            ratio = width / height * size.height / size.width
-            return max(ratio, 1 / ratio), abs(width * height - size.width * size.height)
+        def ask() -> tuple[bytes, int | None]:
+            answer = self._api.post(where, fields=fields, files=files, key=key, limit_s=limit_s)
+            return self._media(answer.body), answer.cost_uusd
 
-        return str(min(known, key=unlike))
+        try:
+            # There is no job that could be found again, so the key is all that keeps an engine from
+            # making it twice while nobody has its answer.
+            content, cost_uusd = answered_once(key, ask, run, patience=self._api.patience)
+        except Refused as error:
+            raise self._refused(error) from error
+        except Gone as error:
+            raise self._api.mismatch(f"it has no {where}") from error
+        seconds = self._whole_seconds(request) if self._is_video else None
+        return kept_as(folder, content), self._bill(cost_uusd, key, seconds=seconds)
 
-    # Images
+    def _whole_seconds(self, request: TakeRequest) -> Fraction:
+        return seconds_to_ask(request, self._settings, model=self._name, whole=True)
 
-    def _image(self, request: TakeRequest, run: Run, folder: Path) -> tuple[Path, Bill]:
+    def _asked_at_once(self, request: TakeRequest) -> tuple[str, Mapping[str, Any], Parts | None]:
+        size = str(size_to_ask(request.size, self._settings))
+        if self._is_video:
+            return "/videos", self._whole_video(request, size), None
         given: Any = request.input
         own = given.get("settings", {})
         fields: dict[str, Any] = {
             "model": self._settings["model"],
-            "prompt": given.get("prompt") or given.get("caption") or "",
+            "prompt": prompt_of(request),
             "n": 1,
-            "size": self._size(request.size),
+            "size": size,
             **({"quality": own["quality"]} if "quality" in own else {}),
         }
         if self._engine.takes_frames:
             fields |= {"seed": request.seed % 2**31}
-        files = self._reference(request, "image") if request.references else None
-        is_edit = self._task == "image-to-image"
-        path, key = folder / "delivered", self._key(fields, request.seed)
-        if not is_edit:
-            files = None
-            fields["response_format"] = "b64_json"
+        if self._task == "image-to-image":
+            return "/images/edits", fields, self._reference(request, "image")
+        return "/images/generations", {**fields, "response_format": "b64_json"}, None
 
-        def ask() -> Any:
-            where = "/images/edits" if is_edit else "/images/generations"
-            return self._api.post(where, fields=fields, files=files, key=key)
+    def _whole_video(self, request: TakeRequest, size: str) -> Mapping[str, Any]:
+        """Return what an engine is asked for that answers with the video: JSON, whole seconds."""
+        seconds = self._whole_seconds(request)
+        fields = self._video_fields(request, size=size, seconds=seconds)
+        fields["fps"] = max(1, round(self._fps))
+        common = {name: fields.pop(name) for name in ("model", "prompt", "size", "seconds")}
+        asked = {**common, "seconds": int(seconds), "response_format": "b64_json", "nvext": fields}
+        if self._task.startswith("image-to"):
+            content = base64.b64encode(picture_of(request).read_bytes()).decode()
+            asked["input_reference"] = f"data:image/png;base64,{content}"
+        return asked
 
-        try:
-            # A picture is answered at once: there is no job that could be found again, so the key
-            # is all that keeps an engine from making it twice.
-            answer = self._api.patiently_once_more(ask, run.check_wanted)
-        except Refused as error:
-            raise self._refused(error) from error
-        path = _with_suffix(path, self._picture(answer.body, run))
-        return path, self._bill(answer.cost_uusd, key, seconds=None)
-
-    def _picture(self, body: object, run: Run) -> bytes:
+    def _media(self, body: object) -> bytes:
+        told = body.get("error") if isinstance(body, Mapping) else None
+        if told:
+            raise self._api.unavailable(f"it failed: {said(told)}")
         items = items_of(body)
         text = items[0].get("b64_json") if len(items) == 1 else None
         if not isinstance(text, str):
-            found = f"{len(items)} pictures" if len(items) != 1 else "no picture in base64"
+            found = f"{len(items)} of them" if len(items) != 1 else "nothing in base64"
             raise self._api.mismatch(f"{found} where one was asked for")
         try:
             return base64.b64decode(text, validate=True)
         except (binascii.Error, ValueError) as error:
-            raise self._api.mismatch("a picture that is not base64") from error
+            raise self._api.mismatch("something that is not base64") from error
 
     # What both share
 
     def _reference(self, request: TakeRequest, field: str) -> Parts | None:
         if not self._task.startswith("image-to"):
             return None
-        given: Any = request.input
-        names = [name for name in given.get("references", ()) if name in request.references]
-        path = request.references[names[0] if names else next(iter(request.references))]
+        path = picture_of(request)
         return {field: (f"{field}.png", path.read_bytes(), "image/png")}
 
     def _content(self, fields: Mapping[str, Any], request: TakeRequest) -> Sha256:
@@ -344,18 +316,9 @@ class OpenaiMedia:
         return f"cinefab-{digest_of({'fields': text, 'seed': seed, 'model': self._name})[:32]}"
 
     def _bill(self, cost_uusd: int | None, reference: str, *, seconds: Fraction | None) -> Bill:
-        amount, basis = self._priced(cost_uusd, seconds)
-        return Bill(amount_uusd=amount, basis=basis, supplier=self._supplier, reference=reference)
-
-    def _priced(self, cost_uusd: int | None, seconds: Fraction | None) -> tuple[Uusd | None, Basis]:
-        if cost_uusd is not None:
-            return Uusd(cost_uusd), "answer"
-        per_run = self._settings.get("price_uusd_per_run")
-        per_second = self._settings.get("price_uusd_per_second")
-        if per_run is None and (per_second is None or seconds is None):
-            return None, "unknown"
-        timed = 0 if per_second is None or seconds is None else -(-per_second * seconds // 1)
-        return Uusd((per_run or 0) + int(timed)), "price-book"
+        return self._prices.bill(
+            cost_uusd, seconds=seconds, supplier=self._supplier, reference=reference
+        )
 
     @property
     def _supplier(self) -> str:
@@ -371,54 +334,12 @@ class OpenaiMedia:
             run.came_with(path)
 
     def _refused(self, error: Refused) -> BriefInvalid | ContractMismatch:
-        fields = {
-            "prompt": "prompt",
-            "input": "prompt",
-            "seconds": "seconds",
-            "size": "output.size",
-            "input_reference": "references",
-            "image": "references",
-            "num_inference_steps": "model_settings.steps",
-            "guidance_scale": "model_settings.guidance",
-            "negative_prompt": "model_settings.negative_prompt",
-        }
-        if error.status in (401, 403):
-            return ContractMismatch(
-                attempted=f"ask for a shot of the model {self._name!r}",
-                found=f"the engine does not let us: {error.found}",
-                remedy="See that api_key_env names a key that is allowed this model.",
-            )
-        if error.parameter in fields:
-            return BriefInvalid(
-                attempted=f"ask for a shot of the model {self._name!r}",
-                field=fields[error.parameter or ""],
-                found=f"the engine refused it: {error.found}",
-                remedy="Change the field, or choose another model.",
-            )
-        return ContractMismatch(
-            attempted=f"ask for a shot of the model {self._name!r}",
-            found=f"the engine refused it ({error.status}): {error.found}",
-            remedy="Change the brief or the model's table, as the engine says.",
-        )
+        return refusal(error, model=self._name, by="the engine", fields=_FIELDS)
 
     @contextlib.contextmanager
     def _folder(self, run: Run) -> Iterator[Path]:
-        with contextlib.ExitStack() as stack:
-            stack.callback(self._api.close)
-            folder = run.folder
-            if folder is None:
-                folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            folder.mkdir(parents=True, exist_ok=True)
+        with contextlib.closing(self._api), work_folder(run) as folder:
             yield folder
-
-
-def _with_suffix(path: Path, content: bytes) -> Path:
-    suffix = next((s for head, s in _SUFFIXES.items() if content.startswith(head)), "")
-    if content[4:12] == b"ftypavif":
-        suffix = ".avif"
-    whole = path.with_suffix(suffix)
-    whole.write_bytes(content)
-    return whole
 
 
 def _seconds_text(seconds: Fraction) -> str:

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
-_COUNT: Final = {"type": "integer", "minimum": 1}
-_UUSD: Final = {"type": "integer", "minimum": 0}
+from cinefab.generate.services.table import SHARED_SETTINGS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +17,8 @@ class Engine:
     `takes_frames`: it takes `num_frames` and `fps` where OpenAI takes whole seconds. `lists`: what
     it was asked for can be found in its list. `keeps_jobs`: a restart does not lose them.
     `frees_device`: a delete stops the work. `form_needs_file`: it takes a form only with a picture
-    in it, and JSON otherwise.
+    in it, and JSON otherwise. `answers_at_once`: with the video itself, to JSON in which what OpenAI
+    does not know is under `nvext`.
     """
 
     takes_frames: bool
@@ -26,6 +26,7 @@ class Engine:
     keeps_jobs: bool
     frees_device: bool
     form_needs_file: bool = False
+    answers_at_once: bool = False
 
 
 ENGINES: Final[Mapping[str, Engine]] = MappingProxyType(
@@ -40,7 +41,13 @@ ENGINES: Final[Mapping[str, Engine]] = MappingProxyType(
             frees_device=False,
             form_needs_file=True,
         ),
-        "dynamo": Engine(takes_frames=True, lists=False, keeps_jobs=False, frees_device=False),
+        "dynamo": Engine(
+            takes_frames=True,
+            lists=False,
+            keeps_jobs=False,
+            frees_device=False,
+            answers_at_once=True,
+        ),
         "litellm": Engine(takes_frames=False, lists=False, keeps_jobs=True, frees_device=False),
     }
 )
@@ -52,12 +59,12 @@ SETTINGS_SCHEMA: Final[Mapping[str, Any]] = {
     "additionalProperties": False,
     "required": ["base_url", "model", "task"],
     "properties": {
+        **SHARED_SETTINGS,
         "base_url": {
             "type": "string",
             "pattern": "^https?://",
             "description": "where the API is, with /v1 if it has one",
         },
-        "model": {"type": "string", "minLength": 1, "description": "what the engine calls it"},
         "task": {
             "enum": [
                 *("text-to-video", "image-to-video", "text-to-image", "image-to-image"),
@@ -68,8 +75,6 @@ SETTINGS_SCHEMA: Final[Mapping[str, Any]] = {
             "enum": sorted(ENGINES),
             "description": "which engine it is; openai if not said",
         },
-        "version": {"type": "string", "description": "of the weights, where you know it"},
-        "api_key_env": {"type": "string"},
         "headers": {"type": "object", "additionalProperties": {"type": "string"}},
         "sizes": {
             "type": "array",
@@ -77,44 +82,7 @@ SETTINGS_SCHEMA: Final[Mapping[str, Any]] = {
             "items": {"type": "string", "pattern": "^[0-9]+x[0-9]+$"},
             "description": "the sizes that it makes; any, if left out",
         },
-        "seconds": {
-            "type": "array",
-            "minItems": 1,
-            "items": _COUNT,
-            "description": "the lengths that it makes; any, if left out",
-        },
-        "fps": {"type": "number", "exclusiveMinimum": 0, "maximum": 120},
         "voice": {"type": "string", "description": "for speech"},
-        "poll_s": {"type": "number", "exclusiveMinimum": 0},
-        "patience_s": {
-            "type": "number",
-            "minimum": 0,
-            "description": "how long an engine that does not answer is asked again",
-        },
-        "timeout_s": {"type": "number", "exclusiveMinimum": 0, "description": "for one run"},
-        "price_uusd_per_second": _UUSD,
-        "price_uusd_per_run": _UUSD,
-        "deterministic": {
-            "type": "boolean",
-            "description": "the engine gives equal media again for an equal seed",
-        },
-        "frames_max": _COUNT,
-        "width_max": _COUNT,
-        "height_max": _COUNT,
-        "licence": {"type": "string"},
-        "training_sets": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "additionalProperties": False,
-                "required": ["name", "share_bp", "licence"],
-                "properties": {
-                    "name": {"type": "string", "minLength": 1},
-                    "share_bp": {"type": "integer", "minimum": 0, "maximum": 10_000},
-                    "licence": {"type": "string", "minLength": 1},
-                },
-            },
-        },
     },
 }
 

@@ -82,6 +82,7 @@ def test_a_workflow_keeps_every_promise_of_models(
             "gives-parts-as-a-whole",
             "goes-on-where-it-was-killed",
             "makes-several-in-one-run",
+            "begins-with-its-picture",
         )
 
 

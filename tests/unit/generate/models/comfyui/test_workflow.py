@@ -176,6 +176,25 @@ def test_a_file_that_is_absent_or_no_json_is_refused(tmp_path: Path) -> None:
         read_workflow(tmp_path / "broken.json", model="mine")
 
 
+@pytest.mark.parametrize(
+    "node",
+    [
+        {"class_type": "SaveAnimatedWEBP", "inputs": {"filename_prefix": "x"}},
+        {"class_type": "VHS_VideoCombine", "inputs": {"format": "image/gif"}},
+    ],
+)
+def test_an_animated_picture_is_refused_before_it_is_paid_for(
+    node: dict[str, Any], tmp_path: Path
+) -> None:
+    document = example("text-to-image")
+    document["9"] = node
+
+    with pytest.raises(ContractMismatch, match="animated") as refused:
+        output_of(read(document, tmp_path), None, model="mine")
+
+    assert "SaveVideo" in refused.value.remedy
+
+
 def test_which_of_several_outputs_is_meant_must_be_said(tmp_path: Path) -> None:
     document = example("text-to-image")
     document["12"] = {"class_type": "PreviewImage", "inputs": {"images": ["8", 0]}}

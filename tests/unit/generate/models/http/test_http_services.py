@@ -164,6 +164,26 @@ def test_what_the_answer_says_that_it_cost_goes_before_the_price_book(tmp_path: 
     assert (run.bills[0].amount_uusd, run.bills[0].basis) == (250_000, "answer")
 
 
+@pytest.mark.parametrize(
+    ("units", "price", "bill"),
+    [
+        ("2.5", 40_001, (100_003, "answer")),
+        ("2.5", None, (50_000, "price-book")),
+        ("many", 40_001, (50_000, "price-book")),
+        ("", 40_001, (50_000, "price-book")),
+    ],
+)
+def test_the_units_that_fal_bills_are_worth_what_the_table_says_of_one(
+    units: str, price: int | None, bill: tuple[int, str], tmp_path: Path
+) -> None:
+    with ServiceStub("fal") as service:
+        service.units = units
+        run = Run(folder=tmp_path / "run")
+        made(service, tmp_path, run, **({} if price is None else {"price_uusd_per_unit": price}))
+
+    assert [(each.amount_uusd, each.basis) for each in run.bills] == [bill]
+
+
 def test_without_a_price_nobody_knows(tmp_path: Path) -> None:
     with ServiceStub("fal") as service:
         run = Run(folder=tmp_path / "run")

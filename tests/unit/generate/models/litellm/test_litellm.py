@@ -72,6 +72,18 @@ def test_every_task_gives_what_is_asked_for(
     assert ("input_reference" in asked or "image[]" in asked) == task.startswith("image-to")
 
 
+def test_a_picture_s_answer_is_kept_by_the_run_that_paid_for_it(
+    engine: OpenaiStub, python: str, tmp_path: Path
+) -> None:
+    PROMISES["is-billed-once"](subject(engine, python, tmp_path, task="text-to-image"))
+    asked = len(engine.made)
+
+    for _process in range(2):
+        made(engine, python, tmp_path, task="text-to-image")
+
+    assert len(engine.made) == asked + 1
+
+
 def test_speech_is_exactly_as_long_as_it_was_asked_for(
     engine: OpenaiStub, python: str, tmp_path: Path
 ) -> None:

@@ -26,17 +26,17 @@ TABLE: dict[str, Any] = {
 }
 
 
-def model(engine: OpenaiStub, **table: Any) -> OpenaiMedia:
+def model(engine: OpenaiStub, /, **table: Any) -> OpenaiMedia:
     kind = {"engine": "vllm-omni", "fps": 12} if engine.frames else {}
     settings = TABLE | kind | {"base_url": engine.url} | table
     return OpenaiMedia("theirs", settings, {}, clock=BriskClock())
 
 
-def subject(engine: OpenaiStub, folder: Path, **table: Any) -> Subject:
+def subject(engine: OpenaiStub, folder: Path, /, **table: Any) -> Subject:
     return Subject(make=lambda: model(engine, **table), folder=folder)
 
 
-def made(engine: OpenaiStub, folder: Path, run: Run | None = None, **table: Any) -> list[Any]:
+def made(engine: OpenaiStub, folder: Path, run: Run | None = None, /, **table: Any) -> list[Any]:
     asked = subject(engine, folder, **table).request()
     run = Run(folder=folder / "run") if run is None else run
     return [frame.copy() for frame in model(engine, **table).frames(asked, run)]
@@ -155,9 +155,33 @@ def test_a_video_that_failed_is_asked_for_anew_by_whoever_orders_it_again(tmp_pa
     assert len(engine.made) == 2
 
 
-def test_videos_of_an_engine_that_has_no_jobs_are_not_ordered() -> None:
-    with pytest.raises(ContractMismatch, match="no jobs"):
-        OpenaiMedia("theirs", TABLE | {"base_url": "http://x/v1", "engine": "dynamo"}, {})
+@pytest.mark.parametrize("task", ["text-to-video", "image-to-video"])
+def test_an_engine_that_answers_with_the_video_is_asked_once_for_it(
+    task: str, tmp_path: Path
+) -> None:
+    with OpenaiStub(at_once=True) as engine:
+        table = {"engine": "dynamo", "fps": 12, "task": task}
+        run = Run(folder=tmp_path / "run")
+        frames = made(engine, tmp_path, run, **table)
+
+        # Its process was killed before anything was committed: the answer lies in the run.
+        again = made(engine, tmp_path, Run(folder=tmp_path / "run"), **table)
+
+    assert len(frames) == 10
+    assert all(np.array_equal(a, b) for a, b in zip(frames, again, strict=True))
+    [asked] = engine.made
+    assert asked["seconds"] == 1
+    assert asked["nvext"]["num_frames"] == 12
+    assert ("input_reference" in asked) == (task == "image-to-video")
+    assert [bill.amount_uusd for bill in run.bills] == [1000]
+    assert "progress" not in model(engine, **table).card.capabilities
+
+
+@pytest.mark.parametrize("promise", ["is-billed-once", "hands-over-what-was-delivered"])
+def test_what_is_answered_at_once_keeps_its_promise(promise: str, tmp_path: Path) -> None:
+    with OpenaiStub() as engine:
+        priced = {"task": "text-to-image", "price_uusd_per_run": 40_000}
+        PROMISES[promise](subject(engine, tmp_path, **priced))
 
 
 def test_another_s_video_of_the_same_words_is_not_taken_for_one_whose_answer_was_lost(
