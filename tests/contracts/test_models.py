@@ -153,6 +153,16 @@ class Surprised(Stepper):
             raise Unavailable(attempted="end a run", found="there is none", remedy="None.")
 
 
+class Overlapping(Stepper):
+    """Has windows that overlap by more than half."""
+
+    @property
+    def card(self) -> Any:
+        card = super().card
+        half = card.limits.frames_max // 2
+        return replace(card, limits=replace(card.limits, overlap_frames=half + 1))
+
+
 class Fussy(Stepper):
     """Refuses ahead what it makes."""
 
@@ -169,6 +179,7 @@ class Fussy(Stepper):
         (Short, "gives-what-is-asked-for"),
         (Stubborn, "stops-between-two-steps"),
         (Boastful, "says-what-it-is"),
+        (Overlapping, "says-what-it-is"),
         (Greedy, "is-billed-once"),
         (Vague, "hands-over-what-was-delivered"),
         (Careless, "hands-over-what-was-delivered"),

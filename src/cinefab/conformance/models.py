@@ -147,8 +147,7 @@ def _says_what_it_is(subject: Subject) -> None:
         raise _broken(card, promise, "it says of no device what memory it takes there")
     if any(need.count < 1 or not need.device_class for need in card.devices) or card.load_us < 0:
         raise _broken(card, promise, "it needs less than one device, or less than no time to load")
-    if min(card.limits.width_max, card.limits.height_max, card.limits.frames_max) < 1:
-        raise _broken(card, promise, "its limits allow nothing")
+    _require_possible_limits(card, promise)
     if sum(each.share_bp for each in card.training_sets) not in (0, 10_000):
         raise _broken(card, promise, "the shares of its training sets do not sum to a whole")
     contract = InputContract(card)
@@ -157,6 +156,15 @@ def _says_what_it_is(subject: Subject) -> None:
         if word not in set(Advice):
             raise _broken(card, promise, f"it answers to the advice {word!r}, which nobody gives")
         contract.check(given | {"settings": dict(settings)}, index=0)
+
+
+def _require_possible_limits(card: Any, promise: str) -> None:
+    if min(card.limits.width_max, card.limits.height_max, card.limits.frames_max) < 1:
+        raise _broken(card, promise, "its limits allow nothing")
+    if not 0 <= card.limits.overlap_frames <= card.limits.frames_max // 2:
+        # Then a third window would fade into the first, or none would come to an end.
+        found = f"windows of {card.limits.frames_max} overlap by {card.limits.overlap_frames}"
+        raise _broken(card, promise, found)
 
 
 def _refuses_what_its_schema_does_not_have(subject: Subject) -> None:
