@@ -44,7 +44,8 @@ from cinefab.ingest.fetch import Fetcher
 from cinefab.jobs.cancelling import cancel_job, fail_job, failure_of
 from cinefab.jobs.caretaking import Caretaker, is_made_elsewhere
 from cinefab.jobs.delivering import write_report
-from cinefab.jobs.door import Estimate, Opened, open_job
+from cinefab.jobs.door import Opened, open_job
+from cinefab.jobs.estimating import Estimate
 from cinefab.jobs.film import WORKFLOW, register_film
 from cinefab.jobs.gating import decide, expire_overdue, find_waiting, waiting_items
 from cinefab.jobs.intake import Intake

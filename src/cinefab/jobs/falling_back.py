@@ -15,8 +15,8 @@ from cinefab.core.errors import CinefabError
 from cinefab.core.plan import Plan, PlannedShot
 from cinefab.engine.wire import Fault, decode_error
 from cinefab.jobs import planning, refining
+from cinefab.jobs.asked_models import find_model
 from cinefab.jobs.containing import GaveUp, end_for
-from cinefab.jobs.door import find_model
 from cinefab.jobs.models import model_of
 from cinefab.jobs.stages import Order, stage_ref
 from cinefab.jobs.workshop import Workshop

@@ -20,7 +20,7 @@ from cinefab.core.errors import Cancelled, NothingToDecide
 from cinefab.core.ids import AssetId, JobId, PrincipalId
 from cinefab.core.plan import Plan
 from cinefab.core.stage import Content, Lineage, Relation
-from cinefab.jobs.door import estimate_order
+from cinefab.jobs.estimating import estimate_order
 from cinefab.jobs.listing import load_listed
 from cinefab.jobs.pieces import edges_by_weight
 from cinefab.jobs.report import verdict_from_document

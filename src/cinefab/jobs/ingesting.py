@@ -16,7 +16,7 @@ from cinefab.ingest.fetch import Fetched
 from cinefab.ingest.prepare import FILM_PREPARATION, PREPARATION
 from cinefab.ingest.reader import Recognised, Unrecognised, recognise
 from cinefab.ingest.references import KeptReference, find_reference, forget_reference
-from cinefab.jobs.door import BLOB
+from cinefab.jobs.effects import BLOB
 from cinefab.jobs.preparing import Given, prepare_film, prepare_picture
 from cinefab.jobs.stages import Order, StageOutput, run_stage
 from cinefab.jobs.workshop import Workshop

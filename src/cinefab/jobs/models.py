@@ -7,7 +7,7 @@ from typing import Final
 
 from cinefab.core.errors import ContractMismatch
 from cinefab.core.plan import Plan, PlannedShot
-from cinefab.jobs.door import find_model
+from cinefab.jobs.asked_models import find_model
 from cinefab.jobs.pins import exact
 from cinefab.jobs.stages import Order
 from cinefab.jobs.workshop import Model, Workshop

@@ -26,17 +26,10 @@ from cinefab.generate.plan import (
 )
 from cinefab.generate.sounding import line_from_document
 from cinefab.generate.timeline import write_timeline
+from cinefab.jobs.asked_models import clips_card, find_model, versions_of
 from cinefab.jobs.clips import check_compared
-from cinefab.jobs.door import (
-    BLOB,
-    clips_card,
-    find_model,
-    instead_by,
-    price_ahead,
-    trial_of,
-    versions_of,
-)
-from cinefab.jobs.effects import chain_of, files_as_assets
+from cinefab.jobs.effects import BLOB, chain_of, files_as_assets
+from cinefab.jobs.estimating import instead_by, price_ahead, trial_of
 from cinefab.jobs.ingesting import kept_from_json, prepared
 from cinefab.jobs.stages import Order, StageOutput, run_stage
 from cinefab.jobs.workshop import Model, Workshop

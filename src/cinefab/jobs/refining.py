@@ -20,7 +20,8 @@ from cinefab.core.verdict import Advice
 from cinefab.economics.reservations import reservations_of
 from cinefab.generate.refine import refined
 from cinefab.jobs import planning
-from cinefab.jobs.door import estimate_order, estimate_whole, find_model
+from cinefab.jobs.asked_models import find_model
+from cinefab.jobs.estimating import estimate_order, estimate_whole
 from cinefab.jobs.stages import Order, stage_ref
 from cinefab.jobs.workshop import Workshop
 from cinefab.record.commit import find_stage

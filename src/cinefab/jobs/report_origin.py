@@ -13,7 +13,7 @@ from cinefab.core.ids import AssetId
 from cinefab.core.plan import Plan, PreparedReference
 from cinefab.deliver.releases import Release
 from cinefab.ingest.references import latest_reference
-from cinefab.jobs.door import BLOB
+from cinefab.jobs.effects import BLOB
 from cinefab.jobs.stages import latest_stage
 from cinefab.jobs.transcribing import transcript_of
 from cinefab.jobs.workshop import Workshop

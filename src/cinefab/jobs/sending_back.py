@@ -18,7 +18,8 @@ from cinefab.core.brief import Brief
 from cinefab.core.errors import BudgetTooSmall, NothingToDecide
 from cinefab.core.ids import JobId, PrincipalId
 from cinefab.economics.reservations import reservations_of
-from cinefab.jobs.door import estimate_changes, record_brief, revise_brief
+from cinefab.jobs.door import record_brief, revise_brief
+from cinefab.jobs.estimating import estimate_changes
 from cinefab.jobs.gating import decide
 from cinefab.jobs.pins import (
     Chosen,

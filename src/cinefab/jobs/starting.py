@@ -20,7 +20,8 @@ from cinefab.core.ids import AssetId
 from cinefab.core.plan import Part, Plan, PlannedSegment, PlannedShot
 from cinefab.core.stage import Content, Lineage, Relation
 from cinefab.generate.preview_film import preview_brief, start_of, starts_wanted, with_starts
-from cinefab.jobs.door import BLOB, find_model
+from cinefab.jobs.asked_models import find_model
+from cinefab.jobs.effects import BLOB
 from cinefab.jobs.models import model_of
 from cinefab.jobs.pieces import edges_by_weight
 from cinefab.jobs.stages import Attempt, Order, StageOutput, run_stage

@@ -23,8 +23,9 @@ from cinefab.engine.compute import ComputeResult, Report
 from cinefab.generate.backend import SHOTS_OWN
 from cinefab.generate.loads import expected_load
 from cinefab.ingest.references import KeptReference
-from cinefab.jobs.door import BLOB, find_model, versions_of
+from cinefab.jobs.asked_models import find_model, versions_of
 from cinefab.jobs.effects import (
+    BLOB,
     file_assets_of,
     finish_for,
     references_of_effects,
