@@ -57,7 +57,7 @@ def list_models(request: Request, asking: Asking, service: Serving) -> Response:
             "created": row.pop("created_us") // 1_000_000,
             "owned_by": "cinefab",
             **row,
-            "breaker": _standing(resting.get(row["id"])),
+            "breaker": _standing(resting.get(f"{row['id']}@{row['version']}")),
         }
         for row in service.registry.list(asking)
     ]

@@ -328,7 +328,7 @@ def _standing(row: dict[str, Any], resting: Mapping[str, Breaker]) -> dict[str, 
     """Return a model's row with how its breaker stands, unless it simply works."""
     from cinefab.core.clock import iso_utc  # noqa: PLC0415 - `--help` needs none
 
-    breaker = resting.get(row["model"].partition("@")[0])
+    breaker = resting.get(row["model"])
     if breaker is None:
         return row
     said = {"state": breaker.state, "until": iso_utc(breaker.until_us), "why": breaker.why}

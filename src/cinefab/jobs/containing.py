@@ -284,11 +284,11 @@ async def _admit(shop: Workshop, model: Model) -> CircuitOpen | None:
 def _ask(shop: Workshop, model: Model) -> Breaker | None:
     """Return how a model stands that may not be asked now."""
     with shop.recorder.db.read() as connection:
-        if find_breaker(connection, model.card.name).state is State.CLOSED:
+        if find_breaker(connection, model.card.ref).state is State.CLOSED:
             return None
     now_us = shop.recorder.clock.now_us()
     with shop.recorder.db.write() as connection:
-        before = lock_breaker(connection, model.card.name)
+        before = lock_breaker(connection, model.card.ref)
         may, after = asked(before, now_us=now_us)
         store_breaker(connection, before, after, tenant=shop.tenant, now_us=now_us)
     return None if may else before
@@ -297,11 +297,11 @@ def _ask(shop: Workshop, model: Model) -> Breaker | None:
 def _settle(shop: Workshop, model: Model, *, came_out: bool) -> None:
     """Note that a run came out well, or that it ended and nothing was learned of its model."""
     with shop.recorder.db.read() as connection:
-        if find_breaker(connection, model.card.name).is_untroubled:
+        if find_breaker(connection, model.card.ref).is_untroubled:
             return
     now_us = shop.recorder.clock.now_us()
     with shop.recorder.db.write() as connection:
-        before = lock_breaker(connection, model.card.name)
+        before = lock_breaker(connection, model.card.ref)
         after = after_success(before) if came_out else after_no_answer(before, now_us=now_us)
         store_breaker(connection, before, after, tenant=shop.tenant, now_us=now_us)
 
@@ -333,7 +333,7 @@ def _note(
     record_failed_run(connection, failed, tenant=shop.tenant, job=order.job)
     if isinstance(error, CircuitOpen):
         return
-    standing = lock_breaker(connection, model.card.name)
+    standing = lock_breaker(connection, model.card.ref)
     after = after_failure(
         standing,
         job=order.job,

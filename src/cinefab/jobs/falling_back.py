@@ -144,7 +144,7 @@ def _unfit(
     if model is None:
         return "it is not installed here"
     with shop.recorder.db.read() as connection:
-        standing = find_breaker(connection, name)
+        standing = find_breaker(connection, model.card.ref)
     if standing.state is State.OPEN and shop.recorder.clock.now_us() < standing.until_us:
         return f"it rests itself ({standing.why})"
     if shop.slots.count(model.device_class) == 0:

@@ -1,4 +1,4 @@
-"""A circuit breaker for each model: one that fails for everybody rests, and is tried before it is used.
+"""A circuit breaker for each version of a model: one that fails for everybody rests, then is tried.
 
     closed      its runs go on; failures are counted by job, so that one bad job opens nothing
     open        nothing is given to it until its rest is over
@@ -114,7 +114,7 @@ def find_breaker(connection: sa.Connection, model: str) -> Breaker:
 
 
 def troubled(connection: sa.Connection) -> Mapping[str, Breaker]:
-    """Return the models that do not simply work, by name."""
+    """Return the versions of models that do not simply work, by `name@version`."""
     rows = connection.execute(
         sa.select(breaker_table)
         .where(breaker_table.c.state != State.CLOSED)

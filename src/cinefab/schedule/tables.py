@@ -40,7 +40,7 @@ breaker: Final = sa.Table(
     sa.Column("why", sa.Text, nullable=False),
     sa.Column("changed_us", sa.BigInteger, nullable=False),
 )
-"""How each model stands that has failed: one row for the whole studio, whoever's jobs they were.
+"""How each version of a model stands that has failed (`name@version`): one row for the whole studio, whoever's jobs they were.
 
 `failed` is the jobs that it failed for lately, with their times; `until_us` is when a model that
 rests may be tried, or until when a trial counts as being under way; `rests` how often it rested in

@@ -69,11 +69,11 @@ def test_a_parked_job_is_listed_with_what_killed_it_and_ordered_again_by_a_perso
 def test_a_model_that_rests_is_told_and_the_service_goes_on(door: Door) -> None:
     client = door.client()
     before = client.get("/readyz").json()
-    resting = Breaker(model="procedural", state=State.OPEN, until_us=1, why="a prompt of theirs")
+    listed = {each["id"]: each["version"] for each in client.get("/v1/models").json()["data"]}
+    ref = f"procedural@{listed['procedural']}"
+    resting = Breaker(model=ref, state=State.OPEN, until_us=1, why="a prompt of theirs")
     with door.service.db.write() as connection:
-        store_breaker(
-            connection, Breaker(model="procedural"), resting, tenant=LOCAL_TENANT, now_us=1
-        )
+        store_breaker(connection, Breaker(model=ref), resting, tenant=LOCAL_TENANT, now_us=1)
 
     after = client.get("/readyz")
     models = {each["id"]: each["breaker"] for each in client.get("/v1/models").json()["data"]}
