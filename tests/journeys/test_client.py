@@ -58,6 +58,9 @@ class Cutter:
                         return
                     client.sendall(data)
                     left = None if left is None else left - len(data)
+            for end in (client, server):  # else nobody is told while the other thread still reads
+                with contextlib.suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
 
 
 def _pump(source: socket.socket, target: socket.socket) -> None:
