@@ -23,13 +23,17 @@ from cinefab.core.errors import RequestInvalid, Unavailable
 from cinefab.core.ids import PrincipalId, RandomIds, TenantId
 from cinefab.deliver.webhooks.deliveries import (
     Delivery,
+    Form,
     claim,
     fan_out,
+    is_anybody_owed,
+    is_anybody_told,
     list_deliveries,
     load_delivery,
     ping,
     replay_one,
     replay_range,
+    tell_about,
 )
 from cinefab.deliver.webhooks.endpoints import (
     WEBHOOKS_MAX,
@@ -492,3 +496,74 @@ def test_an_event_that_is_committed_late_is_told_too(house: House) -> None:
     house.owe()
 
     assert [each.subject for each in house.deliveries(hook)] == ["job_late"]
+
+
+def test_what_came_with_one_thing_is_told_of_it_alone_from_its_beginning_until_it_is_over(
+    house: House,
+) -> None:
+    kept, _ = house.hook()
+    house.tell("job_one", "job.created")
+    house.owe()  # before it was said that somebody is to be told
+    form = Form(dialect="tales", base="https://here.example", ends_with=("job.delivered",))
+    secret = "whsec_" + "a" * 43 + "="
+
+    def ask(subject: str) -> None:
+        with house.db.write() as connection:
+            tell_about(
+                connection,
+                house.seal,
+                tenant=LEFT,
+                subject=subject,
+                url="https://shop.example/once",
+                events=["job.*"],
+                form=form,
+                secret=secret,
+                ids=house.ids,
+                now_us=now_us(),
+            )
+
+    for subject in ("job_one", "job_one", "job_two"):
+        ask(subject)
+    for subject, kind in (("job_one", "job.delivered"), ("job_two", "job.running")):
+        house.tell(subject, kind)
+    house.tell("job_one", "job.running", of=RIGHT)
+    house.owe()
+    house.tell("job_one", "job.late")
+    house.owe()
+
+    def taken() -> list[tuple[str, bytes]]:
+        with house.db.write() as connection:
+            found = claim(
+                connection,
+                house.seal,
+                now_us=now_us(),
+                until_us=now_us() + 10**7,
+                at_most=9,
+                per_webhook=4,
+                write=lambda _connection, tenant, subject, form: json.dumps(
+                    [tenant, subject, form.dialect, form.base]
+                ).encode(),
+            )
+        assert all(each.secrets == (secret,) for each in found if each.webhook != kept.id)
+        return [(each.media_type, each.body) for each in found if each.webhook != kept.id]
+
+    # One at a time goes to one place, whatever it is about.
+    assert taken() == [
+        ("application/json", b'["ten_left", "job_one", "tales", "https://here.example"]')
+    ]
+    assert taken() == []
+    with house.db.read() as connection:
+        owed = connection.execute(
+            sa.select(webhook_delivery.c.subject, webhook_delivery.c.kind)
+            .where(webhook_delivery.c.webhook_id != kept.id)
+            .order_by(webhook_delivery.c.id)
+        ).all()
+        listed = list_webhooks(connection, tenant=LEFT, now_us=now_us())
+        assert is_anybody_owed(connection)
+        assert is_anybody_told(connection)
+    assert [tuple(each) for each in owed] == [
+        ("job_one", "job.created"),
+        ("job_one", "job.delivered"),
+        ("job_two", "job.running"),
+    ]
+    assert [each.id for each in listed] == [kept.id]

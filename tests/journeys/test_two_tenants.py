@@ -32,6 +32,7 @@ SECRET = re.compile(r"\b(?:cf[a-z]_[0-9a-z]{26}_[0-9a-z]{52}|whsec_[A-Za-z0-9+/=
 FOR_ANYBODY = {"/healthz", "/readyz"}
 LEAVES_NO_LEAF = {"/v1/assets/{asset}/links"}
 PREFIXES = {"job": "job", "video": "job", "subject": "job", "asset": "ast", "key": "cfk"}
+PREFIXES |= {"prediction": "job", "file": "upl"}
 PREFIXES |= {
     "webhook": "whk",
     "upload": "upl",

@@ -23,6 +23,7 @@ from cinefab.api import (
     openai_videos,
     openid,
     principals,
+    replicate,
     reviews,
     sign_in,
     studio,
@@ -70,6 +71,7 @@ _ROUTES: Final = (
     metrics,
     models,
     openai_videos,
+    replicate,
 )
 
 _PROBLEM: Final = {
@@ -127,6 +129,7 @@ def _describe(app: FastAPI) -> None:
         )
         schemas |= order.pop("$defs", {})
         schemas["VideoOrder"] = order
+        schemas |= replicate.order_components()
         for name in ("HTTPValidationError", "ValidationError"):
             schemas.pop(name, None)
         document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
@@ -134,7 +137,7 @@ def _describe(app: FastAPI) -> None:
         for path, operations in document["paths"].items():
             for operation in operations.values():
                 operation["responses"].pop("422", None)
-                if path.startswith("/v1/"):
+                if path.startswith(("/v1/", "/replicate/")):
                     operation["responses"]["default"] = _PROBLEM
         return document
 

@@ -31,6 +31,7 @@ from cinefab.api.caching import document_response
 from cinefab.api.callers import Asking, Serving
 from cinefab.api.content import content_response
 from cinefab.api.jobs import once_of
+from cinefab.api.one_shot import INPUT, add_input, one_shot, percent, said_of, told
 from cinefab.api.problems import media_type_refused
 from cinefab.app.service import Service
 from cinefab.core.canonical import canonical_json, sha256_of
@@ -42,8 +43,6 @@ from cinefab.tenancy.caller import Caller
 routes: Final = APIRouter(prefix="/v1/videos", tags=["videos (OpenAI's dialect)"])
 
 _POLL_AFTER_MS: Final = "500"
-_CAPTION_MAX: Final = 64
-_INPUT: Final = "input"
 _REMIXED_FROM: Final = "remixed_from"
 
 _STATUS: Final[Mapping[JobStatus, str]] = {
@@ -56,16 +55,6 @@ _STATUS: Final[Mapping[JobStatus, str]] = {
     JobStatus.CANCELLED: "failed",
     JobStatus.PARKED: "failed",
 }
-
-_BEGUN: Final = {
-    "plan": 5,
-    "preview": 10,
-    "generate": 20,
-    "assemble": 80,
-    "review": 85,
-    "deliver": 95,
-}
-"""How far a job is, in percent, when a stage of it begins."""
 
 VideoName = Annotated[str, Path(max_length=64, description="A video's id.")]
 
@@ -232,12 +221,12 @@ def remix_video(
 ) -> Response:
     """Create another video like one that there is, of another prompt."""
     job = _shown(service, asking, video)
-    told = _told(order.prompt)
+    words = told(order.prompt)
     changes = {
-        "title": told["title"],
+        "title": words["title"],
         "prompt": order.prompt,
         "shots[0].prompt": order.prompt,
-        "shots[0].caption": told["caption"],
+        "shots[0].caption": words["caption"],
         f"labels.{_REMIXED_FROM}": job.id,
     }
     asked = sha256_of(canonical_json(["videos.remix", job.id, order.prompt]))
@@ -273,9 +262,9 @@ async def _sent(request: Request, service: Service, stack: AsyncExitStack) -> Se
     if file is None:
         text = json.dumps(_brief(order, _linked(order)))
         return SentBrief(text=text, files={}, folder=None, digest=sha256_of(text.encode()))
-    text = json.dumps(_brief(order, _INPUT))
+    text = json.dumps(_brief(order, INPUT))
     return await stack.enter_async_context(
-        form_with_files(text, {_INPUT: file}, service.studio.shop.scratch)
+        form_with_files(text, {INPUT: file}, service.studio.shop.scratch)
     )
 
 
@@ -297,34 +286,17 @@ def _linked(order: VideoOrder) -> str | None:
 
 
 def _brief(order: VideoOrder, reference: str | None) -> dict[str, Any]:
-    told = _told(order.prompt)
-    shot: dict[str, Any] = {
-        "seconds": order.seconds,
-        "prompt": order.prompt,
-        "caption": told["caption"],
-    }
-    brief: dict[str, Any] = {
-        "title": told["title"],
-        "prompt": order.prompt,
-        "shots": [shot],
-        "output": {"size": order.size},
-        "model": order.model,
-        "quality": order.quality,
-        "seed": order.seed,
-    }
+    brief = one_shot(
+        order.prompt,
+        seconds=order.seconds,
+        size=order.size,
+        model=order.model,
+        quality=order.quality,
+        seed=order.seed,
+    )
     if reference is not None:
-        shot["references"] = [_INPUT]
-        brief["references"] = {_INPUT: {"file": reference}}
+        add_input(brief, {"file": reference})
     return brief
-
-
-def _told(prompt: str) -> dict[str, str]:
-    """Return what a prompt is called, and the words of it that a picture has room for."""
-    line = " ".join(prompt.split())
-    caption = line
-    if len(line) > _CAPTION_MAX:
-        caption = line[:_CAPTION_MAX].rpartition(" ")[0] or line[:_CAPTION_MAX]
-    return {"title": line[:100].strip() or "Untitled", "caption": caption}
 
 
 def _shown(service: Service, asking: Caller, video: str) -> ListedJob:
@@ -350,7 +322,7 @@ def _document(service: Service, job: ListedJob) -> dict[str, Any]:
         "object": "video",
         "model": job.model,
         "status": status,
-        "progress": _progress(service, job),
+        "progress": percent(job, service.progress(job.id)),
         "created_at": job.created_us // 1_000_000,
         "completed_at": None
         if job.ended_us is None or status != "completed"
@@ -367,16 +339,4 @@ def _document(service: Service, job: ListedJob) -> dict[str, Any]:
 def _error(job: ListedJob) -> dict[str, str]:
     failure: Any = job.failure or {}
     code = failure.get("error", job.status.value)
-    return {"code": code, "message": f"{failure.get('found', '')}. {failure.get('remedy', '')}"}
-
-
-def _progress(service: Service, job: ListedJob) -> int:
-    if job.status is JobStatus.DELIVERED:
-        return 100
-    news = None if job.is_over else service.progress(job.id)
-    if news is None:
-        return 0
-    stage = news.stage.partition(":")[0]
-    begun = _BEGUN.get(stage, 0)
-    later = min((each for each in _BEGUN.values() if each > begun), default=99)
-    return round(begun + (later - begun) * min(1.0, max(0.0, news.done)))
+    return {"code": code, "message": said_of(failure)}

@@ -17,7 +17,7 @@ import cinefab
 from cinefab.app.records import Records
 from cinefab.app.settings import Settings, child_environment
 from cinefab.core.errors import StorageUnavailable
-from cinefab.deliver.webhooks.deliveries import is_anybody_told
+from cinefab.deliver.webhooks.deliveries import Writer, is_anybody_owed, is_anybody_told
 from cinefab.deliver.webhooks.sender import Pace, Sender
 from cinefab.media.fetching.guard import Guard
 from cinefab.media.fetching.posting import Poster, PostLimits
@@ -32,8 +32,10 @@ _PAUSE_MAX_S: Final = 60.0
 _CLOSING_S: Final = 10.0
 
 
-def sender_of(settings: Settings, records: Records, *, pace: Pace | None = None) -> Sender:
-    """Return a sender for the webhooks of a studio, as its settings say."""
+def sender_of(
+    settings: Settings, records: Records, *, pace: Pace | None = None, write: Writer | None = None
+) -> Sender:
+    """Return a sender for the webhooks of a studio, as its settings say; `write` writes dialects."""
     return Sender(
         records.db,
         seal_of(settings),
@@ -42,6 +44,7 @@ def sender_of(settings: Settings, records: Records, *, pace: Pace | None = None)
         ids=records.ids,
         agent=f"cinefab/{cinefab.__version__}",
         pace=pace,
+        write=write,
     )
 
 
@@ -93,7 +96,7 @@ class SenderProcess:
     def _is_wanted(self) -> bool:
         try:
             with self._db.read() as connection:
-                return is_anybody_told(connection)
+                return is_anybody_told(connection) or is_anybody_owed(connection)
         except StorageUnavailable:
             return False
 

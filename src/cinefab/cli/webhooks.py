@@ -25,6 +25,7 @@ def webhooks(*, db: str | None, until_end_of_input: bool) -> None:
 
     `cinefab up` starts one by itself once there is a webhook.
     """
+    from cinefab.api.predictions import writer_of  # noqa: PLC0415 - as below
     from cinefab.app.records import open_records  # noqa: PLC0415 - `--help` needs none of it
     from cinefab.app.settings import load_settings  # noqa: PLC0415 - as above
     from cinefab.app.telling import sender_of  # noqa: PLC0415 - as above
@@ -38,7 +39,7 @@ def webhooks(*, db: str | None, until_end_of_input: bool) -> None:
         threading.Thread(target=_watch_input, args=(stop,), daemon=True).start()
     settings = load_settings({"db": db})
     with open_records(settings) as records:
-        sender_of(settings, records).run(stop)
+        sender_of(settings, records, write=writer_of(settings)).run(stop)
 
 
 def _watch_input(stop: threading.Event) -> None:

@@ -35,7 +35,12 @@ class MessageForged(CinefabError):
 
 def new_secret() -> str:
     """Draw a secret, as it is shown to whoever verifies with it."""
-    return PREFIX + base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode()
+    return secret_of(secrets.token_bytes(_KEY_BYTES))
+
+
+def secret_of(key: bytes) -> str:
+    """Return a key as it is shown to whoever verifies with it."""
+    return PREFIX + base64.b64encode(key).decode()
 
 
 def sign(body: bytes, *, message: str, at_s: int, secrets: Sequence[str]) -> dict[str, str]:

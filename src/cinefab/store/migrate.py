@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from cinefab.core.errors import StorageUnavailable
 from cinefab.store.database import Database
 
-HEAD: Final = "0022"
+HEAD: Final = "0023"
 """The revision that this release works on; a test holds it against the scripts."""
 
 _LOCK: Final = 0x63696E65  # "cine": two processes that start at once migrate one after the other

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hmac
 import os
 import secrets
 from dataclasses import dataclass, field
@@ -66,6 +67,10 @@ class Seal:
                 remedy="Give this process the same secrets_key, or rotate the secret.",
             ) from error
         return opened.decode()
+
+    def derive(self, purpose: str) -> bytes:
+        """Return a secret of the key for one purpose: the same each time, and kept nowhere."""
+        return hmac.digest(self._key, b"cinefab derived\n" + purpose.encode(), "sha256")
 
 
 def open_seal(configured: str, *, file: Path) -> Seal:

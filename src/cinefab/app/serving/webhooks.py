@@ -8,14 +8,17 @@ from cinefab.app.serving.desk import Desk, create_once
 from cinefab.app.settings import Settings
 from cinefab.app.telling import poster_of, seal_of
 from cinefab.core.errors import RequestInvalid
+from cinefab.core.standard_webhooks import secret_of
 from cinefab.core.units import US_PER_S
 from cinefab.deliver.webhooks.deliveries import (
     Delivery,
+    Form,
     list_deliveries,
     load_delivery,
     ping,
     replay_one,
     replay_range,
+    tell_about,
 )
 from cinefab.deliver.webhooks.endpoints import (
     USUAL,
@@ -214,16 +217,49 @@ class Webhooks:
                 now_us=now_us,
             )
 
+    def default_secret(self, caller: Caller) -> str:
+        """Return what signs messages about single things that the tenant ordered."""
+        self._check_may(caller)
+        return self._default_secret(caller)
+
+    def check_address(self, url: str, field: str) -> None:
+        """Raise `RequestInvalid` for a URL that nothing is sent to."""
+        self._check_address(url, field)
+
+    def tell_about(
+        self, caller: Caller, subject: str, *, url: str, events: tuple[str, ...], form: Form
+    ) -> None:
+        """Have what becomes of one thing that the caller ordered told to a URL that was checked.
+
+        Whoever may order it may have it told; it is once told, however often this is asked.
+        """
+        with self._desk.db.write() as connection:
+            tell_about(
+                connection,
+                self._seal,
+                tenant=caller.tenant,
+                subject=subject,
+                url=url,
+                events=events,
+                form=form,
+                secret=self._default_secret(caller),
+                ids=self._desk.ids,
+                now_us=self._desk.clock.now_us(),
+            )
+
+    def _default_secret(self, caller: Caller) -> str:
+        return secret_of(self._seal.derive(f"webhooks of single things of {caller.tenant}"))
+
     def _check_may(self, caller: Caller) -> None:
         self._desk.check(caller, Action.WEBHOOK_MANAGE)
 
-    def _check_address(self, url: str) -> None:
+    def _check_address(self, url: str, field: str = "url") -> None:
         try:
             self._poster.check(checked_url(url))
         except Refusal as refusal:
             raise RequestInvalid(
                 attempted="read the webhook",
-                field="url",
+                field=field,
                 found=refusal.found,
                 remedy=refusal.remedy,
             ) from refusal

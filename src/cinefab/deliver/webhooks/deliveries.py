@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,12 +17,20 @@ import sqlalchemy as sa
 from cinefab.core.canonical import Json, canonical_json
 from cinefab.core.clock import iso_utc
 from cinefab.core.ids import IdSource, PrincipalId, TenantId
-from cinefab.deliver.webhooks.endpoints import Webhook, all_told, end_waiting, load_webhook
+from cinefab.deliver.webhooks.endpoints import (
+    Webhook,
+    add_secret,
+    all_told,
+    checked_events,
+    checked_url,
+    end_waiting,
+    load_webhook,
+)
 from cinefab.deliver.webhooks.retries import Again, Attempt, Dead, Delivered, outcome_of
 from cinefab.deliver.webhooks.tables import webhook, webhook_delivery, webhook_secret
 from cinefab.store.facts import AuditLeaf, OutboxEvent, record_event, record_leaf
 from cinefab.store.schema import outbox
-from cinefab.tenancy.principals import not_here, tell
+from cinefab.tenancy.principals import hold_tenant, not_here, tell
 from cinefab.tenancy.sealed import Seal
 
 PING: Final = "webhook.ping"
@@ -65,7 +73,23 @@ class Claimed:
     url: str
     message: str
     body: bytes
+    media_type: str
     secrets: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """How the webhook of one thing is told: in which dialect, of which door, until which events."""
+
+    dialect: str
+    base: str
+    ends_with: tuple[str, ...]
+
+
+Writer = Callable[[sa.Connection, TenantId, str, Form], bytes]
+"""Writes what a dialect says of a tenant's subject now."""
+
+MEDIA_TYPE: Final = "application/cloudevents+json"
 
 
 def message_id(event: int) -> str:
@@ -96,12 +120,87 @@ def fan_out(
         _row(each.id, event.id, event.kind, event.subject, each.tenant, ids=ids, now_us=now_us)
         for event in events
         for each in wanting.get(event.tenant_id, ())
-        if event.id > each.from_event and each.wants(event.kind)
+        if event.id > each.from_event and each.wants(event.kind, event.subject)
     ]
     if owed:
         connection.execute(webhook_delivery.insert(), owed)
+    over = [
+        each.id
+        for event in events
+        for each in wanting.get(event.tenant_id, ())
+        if each.only_subject == event.subject and event.kind in each.ends_with
+    ]
+    _end(connection, over, now_us=now_us)
     _mark_told(connection, [event.id for event in events], now_us=now_us)
     return len(events)
+
+
+def tell_about(
+    connection: sa.Connection,
+    seal: Seal,
+    *,
+    tenant: TenantId,
+    subject: str,
+    url: str,
+    events: Sequence[str],
+    form: Form,
+    secret: str,
+    ids: IdSource,
+    now_us: int,
+) -> None:
+    """Have what becomes of one thing told to a URL, from its beginning until it is over.
+
+    However often it is asked of one thing and URL, it is told once. `url` was checked by whoever
+    posts there. Raises `RequestInvalid`.
+    """
+    _lock(connection)
+    hold_tenant(connection, tenant)
+    known = connection.execute(
+        sa.select(webhook.c.id).where(
+            webhook.c.tenant_id == tenant,
+            webhook.c.only_subject == subject,
+            webhook.c.url == url,
+        )
+    ).first()
+    if known is not None:
+        return
+    made = ids.new("whk")
+    connection.execute(
+        webhook.insert().values(
+            id=made,
+            tenant_id=tenant,
+            url=checked_url(url),
+            events=json.dumps(checked_events(events)),
+            description="",
+            from_event=0,
+            created_us=now_us,
+            only_subject=subject,
+            form=canonical_json(
+                {"dialect": form.dialect, "base": form.base, "ends_with": list(form.ends_with)}
+            ).decode(),
+        )
+    )
+    add_secret(connection, seal, tenant=tenant, which=made, now_us=now_us, secret=secret)
+    # What others were told of already, this one was not; the rest is told in its turn.
+    told = connection.execute(
+        sa.select(outbox.c.id, outbox.c.kind)
+        .where(
+            outbox.c.tenant_id == tenant,
+            outbox.c.subject == subject,
+            outbox.c.published_us.is_not(None),
+        )
+        .order_by(outbox.c.id)
+    ).all()
+    hook = next(each for each in all_told(connection) if each.id == made)
+    owed = [
+        _row(made, event.id, event.kind, subject, tenant, ids=ids, now_us=now_us)
+        for event in told
+        if hook.wants(event.kind, subject)
+    ]
+    if owed:
+        connection.execute(webhook_delivery.insert(), owed)
+    if any(event.kind in form.ends_with for event in told):
+        _end(connection, [made], now_us=now_us)
 
 
 def claim(
@@ -112,26 +211,37 @@ def claim(
     until_us: int,
     at_most: int,
     per_webhook: int,
+    write: Writer | None = None,
 ) -> tuple[Claimed, ...]:
     """Take what is to be sent now, the oldest of each subject, for nobody else to send until then.
 
     A webhook that did not answer last time, or never did, gets one message at a time. One whose
-    secrets are sealed under another key is left to whoever has that key.
+    secrets are sealed under another key is left to whoever has that key. What is not sent as an
+    event has its body from `write`.
     """
     _lock(connection)
     busy = Counter(
-        connection.execute(
-            sa.select(webhook_delivery.c.webhook_id).where(
+        _line(row)
+        for row in connection.execute(
+            sa.select(
+                webhook_delivery.c.webhook_id,
+                webhook.c.tenant_id,
+                webhook.c.url,
+                webhook.c.only_subject,
+            )
+            .join(webhook, webhook.c.id == webhook_delivery.c.webhook_id)
+            .where(
                 webhook_delivery.c.state == "waiting",
                 webhook_delivery.c.claimed_until_us > now_us,
             )
-        ).scalars()
+        )
     )
     chosen: list[Any] = []
     for row in _due(connection, seal, now_us=now_us):
         trusted = row.failures == 0 and row.succeeded_us is not None
-        if len(chosen) < at_most and busy[row.webhook_id] < (per_webhook if trusted else 1):
-            busy[row.webhook_id] += 1
+        line = _line(row)
+        if len(chosen) < at_most and busy[line] < (per_webhook if trusted else 1):
+            busy[line] += 1
             chosen.append(row)
     if not chosen:
         return ()
@@ -149,7 +259,10 @@ def claim(
             webhook=row.webhook_id,
             url=row.url,
             message=message_id(row.event_id),
-            body=_cloud_event(events[row.event_id]),
+            body=_cloud_event(events[row.event_id])
+            if row.form is None or write is None
+            else write(connection, TenantId(row.tenant_id), row.only_subject, _form(row.form)),
+            media_type=MEDIA_TYPE if row.form is None else "application/json",
             secrets=secrets[row.webhook_id],
         )
         for row in chosen
@@ -170,10 +283,20 @@ def is_anybody_told(connection: sa.Connection) -> bool:
     """Say whether any tenant has a webhook at all."""
     found = connection.execute(
         sa.select(webhook.c.id)
-        .where(webhook.c.disabled_us.is_(None), webhook.c.removed_us.is_(None))
+        .where(
+            webhook.c.disabled_us.is_(None),
+            webhook.c.removed_us.is_(None),
+            webhook.c.over_us.is_(None),
+        )
         .limit(1)
     ).first()
     return found is not None
+
+
+def is_anybody_owed(connection: sa.Connection) -> bool:
+    """Say whether somebody is still to be told of something that happened."""
+    waiting = sa.select(webhook_delivery.c.id).where(webhook_delivery.c.state == "waiting")
+    return connection.execute(waiting.limit(1)).first() is not None
 
 
 def settle(
@@ -344,7 +467,7 @@ def replay_range(
     owed = [
         _row(which, event.id, event.kind, event.subject, tenant, ids=ids, now_us=now_us)
         for event in shown
-        if found.wants(event.kind)
+        if found.wants(event.kind, event.subject)
     ]
     if owed:
         connection.execute(webhook_delivery.insert(), owed)
@@ -420,7 +543,10 @@ def _due_query(seal: Seal, now_us: int) -> sa.Select[Any]:
             webhook_delivery.c.public_id,
             webhook_delivery.c.webhook_id,
             webhook_delivery.c.event_id,
+            webhook.c.tenant_id,
             webhook.c.url,
+            webhook.c.only_subject,
+            webhook.c.form,
             webhook.c.failures,
             webhook.c.succeeded_us,
         )
@@ -472,6 +598,23 @@ def _cloud_event(event: Any) -> bytes:
         "data": json.loads(event.body),
     }
     return canonical_json(said)
+
+
+def _line(row: Any) -> str:
+    """Return what messages wait for each other in: a webhook, or where a tenant's single ones go."""
+    # So that a receiver that is dead holds up one message, however many things were ordered.
+    alone = row.only_subject is None
+    return str(row.webhook_id) if alone else f"{row.tenant_id} {row.url}"
+
+
+def _form(written: str) -> Form:
+    said = json.loads(written)
+    return Form(dialect=said["dialect"], base=said["base"], ends_with=tuple(said["ends_with"]))
+
+
+def _end(connection: sa.Connection, over: Sequence[str], *, now_us: int) -> None:
+    if over:
+        connection.execute(webhook.update().where(webhook.c.id.in_(over)).values(over_us=now_us))
 
 
 def _mark_told(connection: sa.Connection, events: Sequence[int], *, now_us: int) -> None:

@@ -55,9 +55,13 @@ class Webhook:
     succeeded_us: int | None
     from_event: int
     secrets_expire_us: tuple[int, ...] = ()
+    only_subject: str | None = None
+    ends_with: tuple[str, ...] = ()
 
-    def wants(self, kind: str) -> bool:
-        """Say whether it asked to be told of events of this kind."""
+    def wants(self, kind: str, subject: str) -> bool:
+        """Say whether it asked to be told of events of this kind about this subject."""
+        if self.only_subject not in (None, subject):
+            return False
         return any(each in ("*", kind, f"{kind.partition('.')[0]}.*") for each in self.events)
 
 
@@ -90,7 +94,9 @@ def create_webhook(
     hold_tenant(connection, tenant)
     count = connection.execute(
         sa.select(sa.func.count()).where(
-            webhook.c.tenant_id == tenant, webhook.c.removed_us.is_(None)
+            webhook.c.tenant_id == tenant,
+            webhook.c.removed_us.is_(None),
+            webhook.c.only_subject.is_(None),
         )
     ).scalar_one()
     if count >= WEBHOOKS_MAX:
@@ -112,7 +118,7 @@ def create_webhook(
             created_us=now_us,
         )
     )
-    secret = _add_secret(connection, seal, tenant=tenant, which=made, now_us=now_us)
+    secret = add_secret(connection, seal, tenant=tenant, which=made, now_us=now_us)
     said: Json = {"by": by, "url": _shown(url), "events": list(events)}
     tell(connection, "webhook.created", made, said, tenant=tenant, now_us=now_us)
     return load_webhook(connection, tenant=tenant, which=made, now_us=now_us), secret
@@ -124,7 +130,11 @@ def list_webhooks(
     """Return a tenant's webhooks, oldest first."""
     rows = connection.execute(
         sa.select(webhook)
-        .where(webhook.c.tenant_id == tenant, webhook.c.removed_us.is_(None))
+        .where(
+            webhook.c.tenant_id == tenant,
+            webhook.c.removed_us.is_(None),
+            webhook.c.only_subject.is_(None),
+        )
         .order_by(webhook.c.id)
     ).all()
     expiries = _expiries(connection, tenant, now_us)
@@ -134,7 +144,11 @@ def list_webhooks(
 def all_told(connection: sa.Connection) -> tuple[Webhook, ...]:
     """Return the webhooks of all tenants that are told of anything: for those who tell them."""
     rows = connection.execute(
-        sa.select(webhook).where(webhook.c.disabled_us.is_(None), webhook.c.removed_us.is_(None))
+        sa.select(webhook).where(
+            webhook.c.disabled_us.is_(None),
+            webhook.c.removed_us.is_(None),
+            webhook.c.over_us.is_(None),
+        )
     )
     return tuple(_webhook(row, {}) for row in rows)
 
@@ -145,7 +159,10 @@ def load_webhook(
     """Return a webhook; raise `Unavailable` if the tenant has none by this id."""
     row = connection.execute(
         sa.select(webhook).where(
-            webhook.c.tenant_id == tenant, webhook.c.id == which, webhook.c.removed_us.is_(None)
+            webhook.c.tenant_id == tenant,
+            webhook.c.id == which,
+            webhook.c.removed_us.is_(None),
+            webhook.c.only_subject.is_(None),
         )
     ).first()
     if row is None:
@@ -254,7 +271,7 @@ def rotate_secret(
     connection.execute(
         webhook_secret.delete().where(*mine, webhook_secret.c.id.not_in(kept.all() or [-1]))
     )
-    secret = _add_secret(connection, seal, tenant=tenant, which=which, now_us=now_us)
+    secret = add_secret(connection, seal, tenant=tenant, which=which, now_us=now_us)
     said: Json = {"by": by, "overlap_us": overlap_us}
     tell(connection, "webhook.secret_rotated", which, said, tenant=tenant, now_us=now_us)
     return load_webhook(connection, tenant=tenant, which=which, now_us=now_us), secret
@@ -267,6 +284,29 @@ def end_waiting(connection: sa.Connection, which: str, *, now_us: int) -> None:
         .where(webhook_delivery.c.webhook_id == which, webhook_delivery.c.state == "waiting")
         .values(state="dead", ended_us=now_us)
     )
+
+
+def add_secret(
+    connection: sa.Connection,
+    seal: Seal,
+    *,
+    tenant: TenantId,
+    which: str,
+    now_us: int,
+    secret: str | None = None,
+) -> str:
+    """Have a webhook's messages signed by a secret, a new one where none is given; return it."""
+    secret = new_secret() if secret is None else secret
+    connection.execute(
+        webhook_secret.insert().values(
+            tenant_id=tenant,
+            webhook_id=which,
+            sealed=seal.close(secret, of=which),
+            seal_id=seal.id,
+            created_us=now_us,
+        )
+    )
+    return secret
 
 
 def checked_url(url: str) -> str:
@@ -306,22 +346,6 @@ def _checked_description(description: str) -> str:
     return description
 
 
-def _add_secret(
-    connection: sa.Connection, seal: Seal, *, tenant: TenantId, which: str, now_us: int
-) -> str:
-    secret = new_secret()
-    connection.execute(
-        webhook_secret.insert().values(
-            tenant_id=tenant,
-            webhook_id=which,
-            sealed=seal.close(secret, of=which),
-            seal_id=seal.id,
-            created_us=now_us,
-        )
-    )
-    return secret
-
-
 def _expiries(
     connection: sa.Connection, tenant: TenantId, now_us: int
 ) -> Mapping[str, tuple[int, ...]]:
@@ -350,6 +374,8 @@ def _webhook(row: Any, expiries: Mapping[str, tuple[int, ...]]) -> Webhook:
         succeeded_us=row.succeeded_us,
         from_event=row.from_event,
         secrets_expire_us=expiries.get(row.id, ()),
+        only_subject=row.only_subject,
+        ends_with=() if row.form is None else tuple(json.loads(row.form)["ends_with"]),
     )
 
 

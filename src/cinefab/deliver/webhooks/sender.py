@@ -23,6 +23,7 @@ from cinefab.core.standard_webhooks import sign
 from cinefab.core.units import US_PER_S
 from cinefab.deliver.webhooks.deliveries import (
     Claimed,
+    Writer,
     claim,
     fan_out,
     is_anything_due,
@@ -38,8 +39,6 @@ _log: Final = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 _CLOSING_S: Final = 3.0
-
-MEDIA_TYPE: Final = "application/cloudevents+json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +68,7 @@ class Sender:
         ids: IdSource,
         agent: str,
         pace: Pace | None = None,
+        write: Writer | None = None,
     ) -> None:
         self._db = db
         self._seal = seal
@@ -77,6 +77,7 @@ class Sender:
         self._ids = ids
         self._agent = agent
         self._pace = pace or Pace()
+        self._write = write
         self._under_way: set[asyncio.Task[None]] = set()
 
     def run(self, stop: threading.Event) -> None:
@@ -136,7 +137,7 @@ class Sender:
 
     async def _send(self, claimed: Claimed) -> None:
         headers = {
-            "Content-Type": MEDIA_TYPE,
+            "Content-Type": claimed.media_type,
             "User-Agent": self._agent,
             **sign(
                 claimed.body,
@@ -188,6 +189,7 @@ class Sender:
                 until_us=now_us + round(self._pace.claim_s * US_PER_S),
                 at_most=self._pace.at_once - len(self._under_way),
                 per_webhook=self._pace.per_webhook,
+                write=self._write,
             )
 
     def _settle(self, claimed: Claimed, attempt: Attempt, took_us: int) -> None:

@@ -24,11 +24,17 @@ webhook: Final = sa.Table(
     sa.Column("failures", sa.Integer, nullable=False, server_default="0"),
     sa.Column("hold_until_us", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("succeeded_us", sa.BigInteger),
+    sa.Column("only_subject", sa.Text),
+    sa.Column("form", sa.Text),
+    sa.Column("over_us", sa.BigInteger),
     sa.Index(None, "tenant_id", "id"),
+    sa.Index(None, "only_subject"),
 )
 """`events` is a JSON list of kinds, or `noun.*`; what happened up to `from_event` is not told.
 
 `failures` counts how often in a row nobody answered at all; until `hold_until_us` it is left alone.
+One with an `only_subject` came with that and is told of it alone, in the `form` (JSON) of the dialect
+that it was ordered in; it is `over` when nothing more will become of that.
 """
 
 webhook_secret: Final = sa.Table(

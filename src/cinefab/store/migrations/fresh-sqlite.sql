@@ -1,4 +1,4 @@
--- revision 0022
+-- revision 0023
 CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
@@ -614,7 +614,7 @@ CREATE TABLE webhook (
 	removed_us BIGINT, 
 	failures INTEGER DEFAULT '0' NOT NULL, 
 	hold_until_us BIGINT DEFAULT '0' NOT NULL, 
-	succeeded_us BIGINT, 
+	succeeded_us BIGINT, only_subject TEXT, form TEXT, over_us BIGINT, 
 	CONSTRAINT pk_webhook PRIMARY KEY (id)
 );
 CREATE INDEX ix_webhook_tenant_id_webhook_id ON webhook (tenant_id, id);
@@ -792,4 +792,5 @@ CREATE TABLE heard_bill (
 );
 CREATE INDEX ix_heard_bill_tenant_id_heard_bill_lease_id ON heard_bill (tenant_id, lease_id);
 CREATE INDEX ix_log_leaf_tenant_id_log_leaf_id ON log_leaf (tenant_id, id);
-INSERT INTO alembic_version (version_num) VALUES ('0022');
+CREATE INDEX ix_webhook_only_subject ON webhook (only_subject);
+INSERT INTO alembic_version (version_num) VALUES ('0023');
