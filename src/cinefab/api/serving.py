@@ -13,6 +13,7 @@ from typing import Any, Final
 import uvicorn
 
 from cinefab.api.app import build_app
+from cinefab.api.connections import PatientProtocol, make_room
 from cinefab.app.service import Service
 from cinefab.app.telling import SenderProcess
 from cinefab.core.errors import CinefabError
@@ -77,9 +78,10 @@ def serve(service: Service, listening: socket.socket, *, started: Callable[[], N
         server_header=False,
         timeout_keep_alive=_IDLE_S,
         timeout_graceful_shutdown=_CLOSING_S,
-        http="h11",
+        http=PatientProtocol,
         ws="none",
     )
+    make_room()
     server = _Server(config)
 
     def end(*_: object) -> None:
