@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from typing import Final
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cinefab.api.problems import problem_response, too_large
@@ -62,6 +63,10 @@ class Outermost:
                 await refused(scope, receive, sending)
             else:
                 await self._app(scope, taking, sending)
+        except ClientDisconnect:
+            _log.info(
+                "client_vanished", extra={"at": _route(scope)}
+            )  # amid its request: nobody's fault
         except Exception as error:  # noqa: BLE001 - the outermost handler of this door
             # It was answered further in. Its message could hold what somebody wrote; its class
             # and the place where it was raised do not.
