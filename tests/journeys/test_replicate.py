@@ -39,7 +39,7 @@ async function main() {
     input: {...input, prompt: "From JavaScript, waited for"},
   })
   let cancelled = await client.predictions.create({
-    model: "cinefab/procedural", input: {...input, seconds: 8, prompt: "Never to be"},
+    model: "cinefab/procedural", input: {...input, seconds: 30, prompt: "Never to be"},
   })
   cancelled = await client.predictions.cancel(cancelled.id)
   const listed = []
@@ -151,7 +151,7 @@ def test_a_prediction_is_followed_by_its_logs_listed_and_its_webhook_signed(
 def test_a_prediction_is_cancelled_and_one_that_is_waited_for_in_vain_is_starting(
     client: Client, service: Served
 ) -> None:
-    order = {"input": asked("Too long to wait for", seconds=12, quality="final")}
+    order = {"input": asked("Too long to wait for", seconds=60, quality="final")}
 
     answer = service.client.post(
         f"/replicate/v1/models/{MODEL}/predictions", json=order, headers={"prefer": "wait=1"}
@@ -179,7 +179,7 @@ def test_the_asynchronous_client_waits_and_a_whole_brief_may_be_sent(client: Cli
     async def run() -> tuple[Any, Any]:
         async_client = client._async_client
         film = await client.async_run(MODEL, input={"brief": brief})
-        order = asked("Not now", seconds=8)
+        order = asked("Not now", seconds=30)
         other = await client.predictions.async_create(model=MODEL, input=order)
         await other.async_cancel()
         await other.async_wait()

@@ -93,3 +93,34 @@ def test_a_full_quota_says_so_and_a_removed_upload_makes_room(door: Door) -> Non
     assert full.json()["type"] == "/errors/quota-exceeded"
     assert mine.delete(first).status_code == 204
     assert mine.post("/v1/uploads", headers={"upload-length": "100"}).status_code == 201
+
+
+def test_whoever_may_order_a_prediction_has_it_told_and_owners_alone_see_what_signs(
+    door: Door,
+) -> None:
+    tenant = door.tenant("South")
+    owner, producer, auditor = (
+        door.client(door.key(tenant, role)) for role in (Role.OWNER, Role.PRODUCER, Role.AUDITOR)
+    )
+    theirs = door.client(door.key(door.tenant("East"), Role.OWNER))
+    order = {"input": {"prompt": "A cup", "seconds": 1, "size": "320x180"}, "webhook": HOOK["url"]}
+    where = "/replicate/v1/models/cinefab/procedural/predictions"
+
+    created = producer.post(where, json=order)
+
+    assert created.status_code == 201, created.text
+    prediction = f"/replicate/v1/predictions/{created.json()['id']}"
+    assert auditor.post(where, json=order).status_code == 403
+    assert auditor.get(prediction).status_code == 200
+    assert door.client().get(prediction).status_code == 401
+    secret = "/replicate/v1/webhooks/default/secret"
+    assert producer.get(secret).status_code == 403
+    assert owner.get(secret).json() != theirs.get(secret).json()
+    for answer in (theirs.get(prediction), theirs.post(f"{prediction}/cancel")):
+        assert answer.status_code == 404
+    assert theirs.get("/replicate/v1/predictions").json()["results"] == []
+    keyed = {"idempotency-key": "once"}
+    first, same = (producer.post(where, json=order, headers=keyed).json() for _ in range(2))
+    assert same["id"] == first["id"]
+    other = {**order, "webhook_events_filter": ["start"]}
+    assert producer.post(where, json=other, headers=keyed).status_code == 422
