@@ -161,6 +161,9 @@ class Sampler:
         headers, body = {}, None
         if any(each["name"] == "idempotency-key" for each in said.get("parameters", ())):
             headers["idempotency-key"] = f"k{self._chance.randrange(40)}"
+        if any(each["name"] == "prefer" for each in said.get("parameters", ())):
+            # Nobody works on jobs here: who waited for one would wait in vain.
+            headers["prefer"] = "wait=0"
         kinds = said.get("requestBody", {}).get("content", {})
         if kinds:
             schema = kinds.get("application/json", {}).get("schema", {})

@@ -20,6 +20,9 @@ from cinefab.api import (
     keys,
     metrics,
     models,
+    openai_images,
+    openai_provenance,
+    openai_speech,
     openai_videos,
     openid,
     principals,
@@ -71,6 +74,9 @@ _ROUTES: Final = (
     metrics,
     models,
     openai_videos,
+    openai_images,
+    openai_speech,
+    openai_provenance,
     replicate,
 )
 
@@ -124,11 +130,10 @@ def _describe(app: FastAPI) -> None:
         problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas |= problem.pop("$defs", {})
         schemas["Problem"] = problem
-        order = openai_videos.VideoOrder.model_json_schema(
-            ref_template="#/components/schemas/{model}"
-        )
-        schemas |= order.pop("$defs", {})
-        schemas["VideoOrder"] = order
+        for body in openai_videos.BODIES:
+            schema = body.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas |= schema.pop("$defs", {})
+            schemas[body.__name__] = schema
         schemas |= replicate.order_components()
         for name in ("HTTPValidationError", "ValidationError"):
             schemas.pop(name, None)

@@ -9,6 +9,8 @@ CinefabError
 ├── RangeRefused            the range that was asked for is not in the content
 ├── TusVersionRefused       a client of resumable uploads speaks another version of their protocol
 ├── ChecksumRefused         a piece of an upload is not what its checksum says
+├── NotMade                 the job that a request waited for has ended without what was asked for
+├── StillMaking             what a request waited for is not there yet; its job goes on
 ├── LinkRefused             a signed link is over, or was changed
 └── Fault                   a mistake of ours; what it was is in the log
 """
@@ -60,3 +62,17 @@ class LinkRefused(CinefabError):
 
 class Fault(CinefabError):
     """A mistake of ours; what it was is in the log."""
+
+
+class NotMade(CinefabError):
+    """The job that a request waited for has ended without what was asked for."""
+
+    def __init__(
+        self, *, attempted: str, found: str, remedy: str, field: str | None = None
+    ) -> None:
+        super().__init__(attempted=attempted, found=found, remedy=remedy)
+        self.field = field
+
+
+class StillMaking(CinefabError):
+    """What a request waited for is not there yet; its job goes on."""

@@ -8,10 +8,11 @@ failed          refused, failed, cancelled or parked
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import FileResponse, Response
@@ -23,6 +24,7 @@ from cinefab.api.bodies import (
     IdempotencyKey,
     SentBrief,
     checked_key,
+    digest_of,
     form_with_files,
     limited_body,
     object_in,
@@ -33,10 +35,11 @@ from cinefab.api.content import content_response
 from cinefab.api.jobs import once_of
 from cinefab.api.one_shot import INPUT, add_input, one_shot, percent, said_of, told
 from cinefab.api.problems import media_type_refused
-from cinefab.app.service import Service
-from cinefab.core.canonical import canonical_json, sha256_of
+from cinefab.app.service import Ordered, Service
+from cinefab.core.canonical import Sha256, canonical_json, sha256_of
 from cinefab.core.errors import RequestInvalid, Unavailable
 from cinefab.jobs.listing import ListedJob
+from cinefab.jobs.once import Once
 from cinefab.jobs.status import JobStatus
 from cinefab.tenancy.caller import Caller
 
@@ -44,6 +47,11 @@ routes: Final = APIRouter(prefix="/v1/videos", tags=["videos (OpenAI's dialect)"
 
 _POLL_AFTER_MS: Final = "500"
 _REMIXED_FROM: Final = "remixed_from"
+_CONTINUES: Final = "continues"
+_SHOT_MS_MAX: Final = 60_000
+_BLOCK_BYTES: Final = 1 << 20
+
+_Model = TypeVar("_Model", bound=BaseModel)
 
 _STATUS: Final[Mapping[JobStatus, str]] = {
     JobStatus.WAITING: "queued",
@@ -89,6 +97,33 @@ class Remix(BaseModel):
     prompt: str = Field(min_length=1, max_length=2000)
 
 
+class VideoById(BaseModel):
+    """A completed video of this studio's."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str = Field(min_length=1, max_length=64)
+
+
+class VideoEdit(BaseModel):
+    """The video to be edited, and the words that are to be on it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    video: VideoById
+    prompt: str = Field(min_length=1, max_length=2000)
+
+
+class VideoExtension(BaseModel):
+    """The video to be made longer, by how much, and what that shows."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    video: VideoById
+    prompt: str = Field(min_length=1, max_length=2000)
+    seconds: float = Field(gt=0, le=60, description="How long what comes after it is.")
+
+
 class Video(BaseModel):
     """A video as OpenAI's clients read it."""
 
@@ -109,19 +144,29 @@ class Video(BaseModel):
 
 _VIDEO: Final[dict[int | str, dict[str, Any]]] = {200: {"model": Video}}
 
-_BODY: Final = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            kind: {"schema": {"$ref": "#/components/schemas/VideoOrder"}}
-            for kind in ("multipart/form-data", "application/json")
-        },
+
+def _body_of(name: str) -> dict[str, Any]:
+    return {
+        "requestBody": {
+            "required": True,
+            "content": {
+                kind: {"schema": {"$ref": f"#/components/schemas/{name}"}}
+                for kind in ("multipart/form-data", "application/json")
+            },
+        }
     }
-}
+
+
+BODIES: Final[tuple[type[BaseModel], ...]] = (VideoOrder, VideoEdit, VideoExtension)
+"""What bodies hold that are read here, because they may be forms."""
 
 
 @routes.post(
-    "", summary="Create a video", responses=_VIDEO, openapi_extra=_BODY, response_class=Response
+    "",
+    summary="Create a video",
+    responses=_VIDEO,
+    openapi_extra=_body_of("VideoOrder"),
+    response_class=Response,
 )
 async def create_video(
     request: Request, asking: Asking, service: Serving, idempotency_key: IdempotencyKey = None
@@ -240,6 +285,145 @@ def remix_video(
     return _answer(request, service, ordered.job)
 
 
+@routes.post(
+    "/edits",
+    summary="Edit a video",
+    responses=_VIDEO,
+    openapi_extra=_body_of("VideoEdit"),
+    response_class=Response,
+)
+async def edit_video(
+    request: Request, asking: Asking, service: Serving, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """Create a video that shows a completed one as it is, with other words on it.
+
+    Its pictures are those of the video, cut anew: no model changes them.
+    """
+    edit = await _asked(request, service, asking, VideoEdit, "edit a video")
+    once = once_of(service, checked_key(idempotency_key), digest_of("videos.edits", edit))
+    ordered = await run_in_threadpool(_continued, service, asking, edit.video.id, edit, None, once)
+    return _answer(request, service, ordered.job)
+
+
+@routes.post(
+    "/extensions",
+    summary="Extend a video",
+    responses=_VIDEO,
+    openapi_extra=_body_of("VideoExtension"),
+    response_class=Response,
+)
+async def extend_video(
+    request: Request, asking: Asking, service: Serving, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """Create a video that shows a completed one, and after a cut a shot of its model's."""
+    extension = await _asked(request, service, asking, VideoExtension, "extend a video")
+    key = checked_key(idempotency_key)
+    once = once_of(service, key, digest_of("videos.extensions", extension))
+    ordered = await run_in_threadpool(
+        _continued, service, asking, extension.video.id, extension, extension.seconds, once
+    )
+    return _answer(request, service, ordered.job)
+
+
+def _continued(
+    service: Service,
+    asking: Caller,
+    video: str,
+    order: VideoEdit | VideoExtension,
+    more_seconds: float | None,
+    once: Once,
+) -> Ordered:
+    """Order a video that begins with another one: with words on it, or with a shot after it."""
+    job = _shown(service, asking, video)
+    released = service.released(asking, job.id)
+    if released is None:
+        raise RequestInvalid(
+            attempted=f"continue {video}",
+            field="video",
+            found=f"it is {_STATUS[job.status]}",
+            remedy="Wait until it is completed.",
+        )
+    # What was released is read by whoever may read it, and so by nobody else.
+    service.asset(asking, released.asset)
+    words = told(order.prompt)
+    length_ms = int(released.frames * 1000 / released.fps)
+    shots: list[dict[str, Any]] = [
+        {
+            "seconds": (until_ms - at_ms) / 1000,
+            "clip": {"reference": INPUT, "start": at_ms / 1000},
+            "transition": "cut",
+            **({"caption": words["caption"]} if more_seconds is None else {}),
+        }
+        for at_ms, until_ms in _stretches(length_ms)
+    ]
+    if more_seconds is not None:
+        shots.append(
+            {
+                "seconds": more_seconds,
+                "prompt": order.prompt,
+                "caption": words["caption"],
+                "transition": "cut",
+            }
+        )
+    brief = {
+        "title": words["title"],
+        "prompt": order.prompt,
+        "shots": shots,
+        "references": {INPUT: {"asset": released.asset}},
+        "output": {"size": job.size, "fps": str(released.fps)},
+        "model": job.model.partition("@")[0],
+        "labels": {_CONTINUES: job.id},
+    }
+    return service.create(asking, json.dumps(brief), once=once)
+
+
+def _stretches(length_ms: int) -> Iterator[tuple[int, int]]:
+    """Yield a film in stretches that shots may be as long as, all of about one length."""
+    count = -(-length_ms // _SHOT_MS_MAX)
+    for number in range(count):
+        yield length_ms * number // count, length_ms * (number + 1) // count
+
+
+def _known_film(service: Service, asking: Caller, file: UploadFile) -> str | None:
+    digest = hashlib.sha256()
+    while block := file.file.read(_BLOCK_BYTES):
+        digest.update(block)
+    return service.job_of_film(asking, Sha256(digest.hexdigest()))
+
+
+async def _asked(
+    request: Request, service: Service, asking: Caller, kind: type[_Model], attempted: str
+) -> _Model:
+    """Return what is asked about a video, as JSON or as a form.
+
+    In a form its id is `video[id]`, or `video` is a film that was delivered here, byte for byte.
+    """
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type == "application/json":
+        return _checked(kind, object_in(await limited_body(request)), attempted)
+    if media_type != "multipart/form-data":
+        raise media_type_refused(media_type)
+    fields: dict[str, Any] = {}
+    async with request.form(max_files=1, max_fields=8) as form:
+        for name, value in form.multi_items():
+            if isinstance(value, UploadFile):
+                job = await run_in_threadpool(_known_film, service, asking, value)
+                if name != "video" or job is None:
+                    raise RequestInvalid(
+                        attempted=attempted,
+                        field=name[:40],
+                        found="it is a file, and no film that this studio delivered to you",
+                        remedy="Give a completed video, by its id or its very bytes; or send the "
+                        "file to /v1/uploads, and show it as a clip in a brief.",
+                    )
+                fields["video"] = {"id": job}
+            elif name == "video[id]":
+                fields["video"] = {"id": value}
+            else:
+                fields[name] = value
+    return _checked(kind, fields, attempted)
+
+
 async def _sent(request: Request, service: Service, stack: AsyncExitStack) -> SentBrief:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/json":
@@ -269,12 +453,16 @@ async def _sent(request: Request, service: Service, stack: AsyncExitStack) -> Se
 
 
 def _order(fields: Mapping[str, Any]) -> VideoOrder:
+    return _checked(VideoOrder, fields, "create a video")
+
+
+def _checked(kind: type[_Model], fields: Mapping[str, Any], attempted: str) -> _Model:
     try:
-        return VideoOrder.model_validate(fields)
+        return kind.model_validate(fields)
     except ValidationError as error:
         first = error.errors()[0]
         raise RequestInvalid(
-            attempted="create a video",
+            attempted=attempted,
             field=".".join(str(part) for part in first["loc"])[:200],
             found=first["msg"],
             remedy="See what it may be in /docs.",

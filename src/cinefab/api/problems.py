@@ -67,6 +67,8 @@ STATUS: Final[Mapping[type[CinefabError], int]] = {
     door.MethodRefused: 405,
     door.RangeRefused: 416,
     door.LinkRefused: 403,
+    door.NotMade: 422,
+    door.StillMaking: 409,
     door.Fault: 500,
 }
 """By class, the first that fits in an error's own order: what is unavailable was not found,
@@ -114,6 +116,9 @@ def problem_response(error: CinefabError) -> Response:
         headers["retry-after-ms"] = str(max(1, ceil(error.retry_after_s * 1000)))
     if status == 503:
         headers["retry-after"] = "5"
+    if isinstance(error, door.StillMaking):
+        # OpenAI's clients would order it once more by themselves.
+        headers["x-should-retry"] = "false"
     if isinstance(error, OffsetRefused):
         headers["upload-offset"] = str(error.offset)
     if isinstance(error, door.RangeRefused):

@@ -26,6 +26,7 @@ from cinefab.app.serving.keys import Keys
 from cinefab.app.serving.locations import check_locations, locations_in
 from cinefab.app.serving.meters import Meters
 from cinefab.app.serving.models import ServedModels
+from cinefab.app.serving.origins import Origins
 from cinefab.app.serving.pacing import Pacing
 from cinefab.app.serving.people import People
 from cinefab.app.serving.templates import Templates
@@ -58,7 +59,7 @@ from cinefab.jobs.tables import job as job_table
 from cinefab.jobs.workshop import Progress, Workshop
 from cinefab.media.overview import write_poster, write_sheet
 from cinefab.provenance.asset import Asset
-from cinefab.provenance.assets import load_asset
+from cinefab.provenance.assets import assets_of_job, find_asset_by_digest, load_asset
 from cinefab.provenance.credential_rows import Credential, find_credential
 from cinefab.record.books import check_books
 from cinefab.record.trace import find_by_digest, trace
@@ -116,6 +117,7 @@ class Service:
             self.registry = ServedModels(desk, Models(settings, kept_in(self.db)))
             self.webhooks = Webhooks(desk, settings)
             self.uploads = Uploads(desk, self.studio)
+            self.origins = Origins(desk, self.studio)
             self.pacing = Pacing(settings, self.db, self.clock)
         except BaseException:
             self.studio.close()
@@ -350,6 +352,26 @@ class Service:
         with self.db.read() as connection:
             found = find_by_digest(connection, shop.tenant, Sha256(digest))
         return found, shop.blobs.local_path(found.sha256)
+
+    def beside(self, caller: Caller, job: str, kind: str) -> tuple[tuple[Asset, Path], ...]:
+        """Return what a job delivered of a kind beside its film, each with a file of its bytes."""
+        shop, listed = self._find(caller, job, Action.ASSET_READ)
+        with self.db.read() as connection:
+            found = assets_of_job(connection, shop.tenant, listed.id, kind)
+        return tuple((each, shop.blobs.local_path(each.sha256)) for each in found)
+
+    def job_of_film(self, caller: Caller, digest: Sha256) -> JobId | None:
+        """Return the tenant's job that delivered exactly this film, None if none did."""
+        self.policy.check(caller, Action.JOB_READ, Resource(tenant=caller.tenant))
+        with self.db.read() as connection:
+            found = find_asset_by_digest(connection, caller.tenant, digest, "film")
+        return None if found is None else found.job
+
+    def released(self, caller: Caller, job: str) -> Release | None:
+        """Return the film that a job delivered, None while there is none."""
+        shop, listed = self._find(caller, job, Action.JOB_READ)
+        with self.db.read() as connection:
+            return find_release(connection, tenant=shop.tenant, job=listed.id)
 
     def sheet(self, caller: Caller, asset: str) -> tuple[Asset, Path]:
         """Return a film and a picture with one small picture for each second of it.

@@ -116,6 +116,13 @@ class Transition:
     length_ms: int = 500
 
 
+STILLS: Final = ("png", "jpeg", "webp")
+"""Formats of single pictures, which a film may be wanted as, too: one of each shot."""
+
+SPEECH: Final = ("wav", "flac", "mp3", "aac", "opus")
+"""Formats of sound, in which what is spoken in a film may be wanted by itself."""
+
+
 class Fit(StrEnum):
     """How a picture of other proportions fills the film's: cut at its edges, or shown whole."""
 
@@ -164,7 +171,7 @@ class Shot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
-    """The film's shape: picture size, frames a second, containers.
+    """The film's shape: picture size, frames a second, containers, stills, speech by itself.
 
     `ladder` holds the shorter sides of a stream's rungs in pixels, largest first; empty leaves
     them to the film's size.
@@ -174,6 +181,16 @@ class Output:
     fps: Fraction = Fraction(24)
     formats: tuple[str, ...] = ("mp4",)
     ladder: tuple[int, ...] = ()
+
+    @property
+    def stills(self) -> tuple[str, ...]:
+        """What pictures of each shot are wanted as."""
+        return tuple(each for each in self.formats if each in STILLS)
+
+    @property
+    def speech(self) -> tuple[str, ...]:
+        """What the spoken lines are wanted as, by themselves."""
+        return tuple(each for each in self.formats if each in SPEECH)
 
     @property
     def is_streamed(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from cinefab.core.brief import Role
+from cinefab.core.brief import SPEECH, Role
 from cinefab.core.clock import iso_utc
 from cinefab.core.units import WHOLE_BP
 from cinefab.ingest.brief_names import LOGO_NAME, is_location, logos, named
@@ -30,6 +30,9 @@ def contradictions(written: BriefDocument, *, now_us: int) -> Iterator[Problem]:
     yield from _rights_contradictions(written)
     if len(set(written.output.formats)) < len(written.output.formats):
         yield Problem("output.formats", "a format stands twice", "Name each format once.")
+    if set(SPEECH) & set(written.output.formats) and not any(s.voice for s in written.shots):
+        found = "a file of what is spoken is wanted, and nothing is"
+        yield Problem("output.formats", found, "Give a shot a voice line, or name no such format.")
     yield from _ladder_contradictions(written)
     for i, place in enumerate(written.deliver):
         if place in written.deliver[:i]:

@@ -21,14 +21,14 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from cinefab.core.brief import EffectOrder
+from cinefab.core.brief import SPEECH, STILLS, EffectOrder
 from cinefab.core.effect import is_file, settings_text
 from cinefab.core.units import US_PER_S, UUSD_PER_USD
 from cinefab.ingest.brief_text import describe
 
 SIDE_MIN: Final = 64
 SIDE_MAX: Final = 1920
-FORMATS: Final = ("mp4", "hls", "dash")
+FORMATS: Final = ("mp4", "hls", "dash", *STILLS, *SPEECH)
 CAPTION_FORMATS: Final = ("vtt", "srt")
 
 _NTSC: Final = {

@@ -256,7 +256,9 @@ class OutputDocument(Document):
     )
     """Frames a second."""
     formats: list[Format] = Field(default_factory=lambda: ["mp4"], min_length=1)
-    """The containers to deliver; hls and dash read one set of files."""
+    """The containers to deliver; hls and dash read one set of files. With png, jpeg or webp a still
+    of each shot is delivered beside the film, which is there in any case, and with wav, flac, mp3,
+    aac or opus what is spoken, by itself."""
     ladder: list[Side] = Field(
         default_factory=list, min_length=1, max_length=8, examples=[[720, 480, 360]]
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,7 +30,7 @@ from cinefab.jobs.report_timeline import preview_of
 from cinefab.jobs.stages import Order, StageOutput, run_stage
 from cinefab.jobs.takes import input_said
 from cinefab.jobs.workshop import Workshop
-from cinefab.provenance.assets import Asset
+from cinefab.provenance.assets import Asset, find_asset_by_digest
 from cinefab.provenance.claims import Action, FilmClaims, Ingredient, Software
 from cinefab.provenance.credential_rows import Credential, CredentialState, record_credential
 from cinefab.provenance.credentials import SignedFilm, sign_film
@@ -41,6 +42,29 @@ PREVIEW_FILM: Final = "preview.mp4"
 REPORT: Final = "report.json"
 REPORT_PAGE: Final = "report.html"
 TIMELINE: Final = "timeline.otio"
+STILL: Final = "release.still"
+"""What a picture of a shot is among assets: it leaves with the film, and is kept as long."""
+SPEECH_FILE: Final = "release.speech"
+"""What a file of all that is spoken in a film is among assets."""
+
+_STILLS: Final = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}
+_BESIDE: Final = {
+    ".png": (STILL, "image/png", True),
+    ".jpg": (STILL, "image/jpeg", True),
+    ".webp": (STILL, "image/webp", True),
+    ".wav": (SPEECH_FILE, "audio/wav", True),
+    ".flac": (SPEECH_FILE, "audio/flac", True),
+    ".mp3": (SPEECH_FILE, "audio/mpeg", True),
+    ".aac": (SPEECH_FILE, "audio/aac", False),
+    ".opus": (SPEECH_FILE, "audio/ogg", False),
+}
+"""What each file beside a film is, and whether C2PA has a place in it for credentials."""
+
+_TAKEN: Final = Action(action="c2pa.edited", description="A frame of the film, as a picture")
+_JOINED_LINES: Final = Action(action="c2pa.edited", description="Spoken lines joined")
+_STILLS_TASK: Final = "cinefab.deliver.still_task:write_stills"
+_STILLS_LIMIT_S: Final = 120.0
+_SPEECH_TASK: Final = "cinefab.deliver.speech_task:write_speech"
 
 
 async def deliver(
@@ -49,7 +73,11 @@ async def deliver(
     """Sign the cut into a release; return the film's asset and the digest of its whole file."""
 
     async def body() -> StageOutput:
-        return await asyncio.to_thread(_sign, shop, order, plan, cut, references)
+        stills = await _take_stills(shop, order, plan, cut)
+        sounds = await _take_speech(shop, order, plan)
+        return await asyncio.to_thread(
+            _sign, shop, order, plan, cut, references, (*stills, *sounds)
+        )
 
     committed = await run_stage(shop, order, "deliver", body)
     facts: Any = committed.facts
@@ -57,6 +85,7 @@ async def deliver(
         "asset": committed.assets[0],
         "digest": facts["digest"],
         "captions": facts.get("captions", {}),
+        "beside": facts.get("beside", {}),
     }
 
 
@@ -92,7 +121,8 @@ async def publish(
             TIMELINE: shop.blobs.local_path(Sha256(plan_facts["timeline"])),
             **{
                 name: shop.blobs.local_path(Sha256(digest))
-                for name, digest in facts.get("captions", {}).items()
+                for beside in ("captions", "beside")
+                for name, digest in facts.get(beside, {}).items()
             },
         }
         if packaged is not None:
@@ -131,12 +161,58 @@ def _files_of(shop: Workshop, packaged: Json) -> dict[str, Path]:
     }
 
 
+async def _take_stills(shop: Workshop, order: Order, plan: Plan, cut: Json) -> list[Path]:
+    """Write a picture of each shot in each format that was ordered: shot by shot, unsigned yet."""
+    if not order.brief.output.stills:
+        return []
+    facts: Any = cut
+    folder = shop.scratch / order.job
+    wanted: list[Json] = []
+    paths: list[Path] = []
+    first = 0
+    for number, shot in enumerate(plan.shots, start=1):
+        for kind in order.brief.output.stills:
+            paths.append(folder / f"still-{number}{_STILLS[kind]}")
+            # Late enough for words to have come, early enough for the next shot not to have.
+            frame = first + shot.frames * 2 // 3
+            wanted.append({"frame": frame, "path": str(paths[-1])})
+        first += shot.frames
+    film = await asyncio.to_thread(shop.blobs.local_path, Sha256(facts["digest"]))
+    argument: Json = {"film": str(film), "stills": wanted}
+    await shop.compute.run(_STILLS_TASK, argument, timeout_s=_STILLS_LIMIT_S)
+    return paths
+
+
+async def _take_speech(shop: Workshop, order: Order, plan: Plan) -> list[Path]:
+    """Write the film's spoken lines into a file of each format that was ordered, unsigned yet."""
+    kinds = order.brief.output.speech
+    if not kinds or plan.sound is None or not plan.sound.lines:
+        return []
+    local = shop.blobs.local_path
+    lines: list[Json] = [
+        str(await asyncio.to_thread(local, line.digest)) for line in plan.sound.lines
+    ]
+    paths = [shop.scratch / order.job / f"speech.{kind}" for kind in kinds]
+    argument: Json = {
+        "lines": lines,
+        "files": [{"kind": k, "path": str(path)} for k, path in zip(kinds, paths, strict=True)],
+    }
+    await shop.compute.run(_SPEECH_TASK, argument, timeout_s=_STILLS_LIMIT_S)
+    return paths
+
+
 def _sign(
-    shop: Workshop, order: Order, plan: Plan, cut: Json, references: Sequence[Json]
+    shop: Workshop,
+    order: Order,
+    plan: Plan,
+    cut: Json,
+    references: Sequence[Json],
+    files: Sequence[Path],
 ) -> StageOutput:
     facts: Any = cut
     film, signed = _signed(shop, order, plan, cut, references, kind="film")
     digest = film.content.digest
+    beside = _beside(shop, order, plan, AssetId(facts["asset"]), references, files)
 
     def also(connection: sa.Connection, made: tuple[Asset, ...]) -> None:
         release = Release(
@@ -148,10 +224,13 @@ def _sign(
         )
         record_release(connection, release, tenant=shop.tenant, now_us=shop.recorder.clock.now_us())
         record_credential(connection, made[0], _embedded(signed))
+        for asset, (_, each) in zip(made[1:], beside.values(), strict=False):
+            if each is not None:
+                record_credential(connection, asset, _embedded(each))
 
     captions = _captions(shop, order, plan, AssetId(facts["asset"]))
     return StageOutput(
-        assets=(film, *captions.values()),
+        assets=(film, *(each for each, _ in beside.values()), *captions.values()),
         facts={
             "digest": digest,
             "label": signed.label,
@@ -163,9 +242,111 @@ def _sign(
                 if captions
                 else {}
             ),
+            **(
+                {"beside": {name: each.content.digest for name, (each, _) in beside.items()}}
+                if beside
+                else {}
+            ),
         },
         also=also,
     )
+
+
+def _beside(
+    shop: Workshop,
+    order: Order,
+    plan: Plan,
+    cut: AssetId,
+    references: Sequence[Json],
+    files: Sequence[Path],
+) -> dict[str, tuple[NewAsset, SignedFilm | None]]:
+    """Return what leaves beside the film by name, with its own credentials inside where it can."""
+    if not files:
+        return {}
+    claims = _claims(shop, order, plan, references)
+    taken = replace(claims, actions=(*claims.actions, _TAKEN))
+    source_type = film_source_type(shop, order, plan)
+    of_film = Lineage(
+        made_by=f"cinefab@{cinefab.__version__}",
+        sources=edges_by_weight([(cut, Relation.PARENT_OF, 1)]),
+        digital_source_type=source_type,
+    )
+    beside: dict[str, tuple[NewAsset, SignedFilm | None]] = {}
+    for file in files:
+        kind, media_type, can_be_signed = _BESIDE[file.suffix]
+        said, lineage = taken, of_film
+        if kind == SPEECH_FILE:
+            said, lineage = _spoken(shop, plan, claims)
+        signed = None
+        if can_be_signed:
+            signed = _signed_beside(
+                shop,
+                file,
+                replace(said, title=f"{plan.title} ({file.stem})", media_type=media_type),
+            )
+        digest, size_bytes = shop.blobs.put_file(file), file.stat().st_size
+        file.unlink()
+        assert signed is None or digest == signed.sha256, "what was signed is what is kept"
+        content = Content(
+            digest=digest,
+            kind=kind,
+            media_type=media_type,
+            size_bytes=size_bytes,
+            facts={
+                "name": file.name,
+                **({} if signed is None else {"credentials": signed.label}),
+            },
+        )
+        beside[file.name] = NewAsset(content=content, lineage=lineage), signed
+    return beside
+
+
+def _signed_beside(shop: Workshop, file: Path, claims: FilmClaims) -> SignedFilm:
+    """Put credentials into a file."""
+    path = file.with_name(f"signed-{file.name}")
+    signed = sign_film(
+        file,
+        path,
+        claims=claims,
+        signer=shop.authority.signer,
+        anchors_pem=shop.authority.trust_anchors_pem,
+    )
+    path.replace(file)
+    return signed
+
+
+def _spoken(shop: Workshop, plan: Plan, claims: FilmClaims) -> tuple[FilmClaims, Lineage]:
+    """Return what is said of the film's spoken lines: a voice made them, and nothing else is in it."""
+    lines = () if plan.sound is None else plan.sound.lines
+    with shop.recorder.db.read() as connection:
+        found = [
+            find_asset_by_digest(connection, shop.tenant, line.digest, "speech") for line in lines
+        ]
+    spoken = [
+        (asset, line.length_ms)
+        for asset, line in zip(found, lines, strict=True)
+        if asset is not None
+    ]
+    assert spoken, "a line that was spoken is an asset"
+    voice, _, version = spoken[0][0].made_by.partition("@")
+    weights: dict[AssetId, int] = {}
+    for asset, length_ms in spoken:
+        weights[asset.public_id] = weights.get(asset.public_id, 0) + length_ms
+    lineage = Lineage(
+        made_by=f"cinefab@{cinefab.__version__}",
+        sources=edges_by_weight(
+            [(public_id, Relation.COMPONENT_OF, weight) for public_id, weight in weights.items()]
+        ),
+        digital_source_type=spoken[0][0].digital_source_type,
+    )
+    said = replace(
+        claims,
+        made_by=Software(name=voice, version=version),
+        digital_source_type=spoken[0][0].digital_source_type,
+        actions=(_JOINED_LINES,),
+        ingredients=(),
+    )
+    return said, lineage
 
 
 def _sign_preview(

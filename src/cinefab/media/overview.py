@@ -81,7 +81,7 @@ def write_poster(pieces: Sequence[tuple[Path, int]], path: Path) -> None:
     """
     best: tuple[float, Frame] | None = None
     for piece, number in pieces:
-        frame = _frame_at(piece, number)
+        frame = frame_at(piece, number)
         worth = _worth(frame)
         if best is None or worth > best[0]:
             best = worth, frame
@@ -89,7 +89,8 @@ def write_poster(pieces: Sequence[tuple[Path, int]], path: Path) -> None:
     _write(jpeg_bytes(best[1]), path)
 
 
-def _frame_at(piece: Path, number: int) -> Frame:
+def frame_at(piece: Path, number: int) -> Frame:
+    """Return frame `number` of a film of ours; raise `ContractMismatch` where it is shorter."""
     with opened(piece) as (container, stream):
         assert stream.time_base is not None, "MP4 tracks have a clock"
         fps = Fraction(stream.average_rate or 0)

@@ -27,7 +27,14 @@ from cinefab.provenance.records import (
 from cinefab.provenance.signer import Signer
 from cinefab.provenance.tables import asset, edge
 
-__all__ = ["Asset", "facts_of_assets", "find_asset_by_digest", "load_asset", "record_asset"]
+__all__ = [
+    "Asset",
+    "assets_of_job",
+    "facts_of_assets",
+    "find_asset_by_digest",
+    "load_asset",
+    "record_asset",
+]
 
 
 def record_asset(
@@ -120,6 +127,18 @@ def find_asset_by_digest(
         .limit(1)
     ).first()
     return None if row is None else asset_from_row(row)
+
+
+def assets_of_job(
+    connection: sa.Connection, tenant: TenantId, job: JobId, kind: str
+) -> tuple[Asset, ...]:
+    """Return what a job of the tenant's made of that kind, in the order in which it did."""
+    rows = connection.execute(
+        sa.select(asset)
+        .where(asset.c.tenant_id == tenant, asset.c.job_id == job, asset.c.kind == kind)
+        .order_by(asset.c.id)
+    )
+    return tuple(asset_from_row(row) for row in rows)
 
 
 def facts_of_assets(

@@ -1,7 +1,7 @@
 """Content credentials: read those that a stranger's file carries, sign those of a film of ours.
 
-`read_embedded` is a task for the sandbox: it works on bytes in memory alone, and everything it
-loads is loaded when this module is imported or warmed up.
+`read_embedded` and `judge_embedded` are tasks for the sandbox: they work on bytes in memory alone,
+and everything they load is loaded when this module is imported or warmed up.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from cinefab.provenance.claims import (
     ingredient_definition,
 )
 from cinefab.provenance.signer import Signer
-from cinefab.provenance.validation import summary_of
+from cinefab.provenance.validation import model_of, summary_of
 
 __all__ = [
     "Action",
@@ -40,12 +40,14 @@ __all__ = [
     "Mining",
     "SignedFilm",
     "Software",
+    "judge_embedded",
     "may_carry_credentials",
     "read_embedded",
     "sign_film",
     "warm_up",
 ]
 
+_STATES: Final = {"Trusted": "trusted", "Valid": "valid"}
 _MARKERS: Final = (b"jumdc2pa", b"c2pa:manifest", b"dcterms:provenance")
 
 
@@ -73,23 +75,41 @@ def read_embedded(payload: bytes, *, media_type: str) -> tuple[dict[str, Json], 
     signed, not that the signer is trusted. The other fields are those of `validation.summary_of`,
     with `remote` where the file only points to credentials held elsewhere: nothing is fetched.
     """
+    found = _read_embedded(payload, media_type=media_type, anchors_pem=None)
+    state = "valid" if found["state"] == "trusted" else found["state"]
+    said = {name: value for name, value in found.items() if name != "model"}
+    return {**said, "state": state}, []
+
+
+def judge_embedded(payload: bytes, *, anchors_pem: str) -> tuple[dict[str, Json], list[bytes]]:
+    """Return what the credentials in media of any kind say, as `read_embedded` does, and no blobs.
+
+    `state` may be `trusted`, too: the signer's certificates lead to one of the anchors. `model` is
+    what is said to have made it, empty where that is not said.
+    """
+    return _read_embedded(payload, media_type=None, anchors_pem=anchors_pem.encode()), []
+
+
+def _read_embedded(
+    payload: bytes, *, media_type: str | None, anchors_pem: bytes | None
+) -> dict[str, Json]:
     try:
-        with open_context() as context:
+        with open_context(anchors_pem=anchors_pem) as context:
             reader = c2pa.Reader.try_create(media_type, io.BytesIO(payload), context=context)
             if reader is None:
-                return {"state": "absent"}, []
+                return {"state": "absent"}
             with reader:
                 store = json.loads(reader.json())
-                state = "invalid" if reader.get_validation_state() == "Invalid" else "valid"
+                state = _STATES.get(str(reader.get_validation_state()), "invalid")
     except c2pa.C2paError.NotSupported:
-        return {"state": "absent"}, []
+        return {"state": "absent"}
     except c2pa.C2paError as error:
         found = str(error)[:300]
         if found.startswith("Remote"):
-            return {"state": "absent", "remote": found.rpartition(" ")[2]}, []
+            return {"state": "absent", "remote": found.rpartition(" ")[2]}
         damaged = may_carry_credentials(payload)
-        return {"state": "invalid" if damaged else "absent", "failures": [found]}, []
-    return {"state": state, **summary_of(store)}, []
+        return {"state": "invalid" if damaged else "absent", "failures": [found]}
+    return {"state": state, "model": model_of(store), **summary_of(store)}
 
 
 def warm_up() -> None:

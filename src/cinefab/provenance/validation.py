@@ -104,6 +104,16 @@ def summary_of(store: Mapping[str, Any]) -> dict[str, Json]:
     }
 
 
+def model_of(store: Mapping[str, Any]) -> str:
+    """Return what the credentials say made the media: the agent of its creation, or nothing."""
+    for label in ("c2pa.actions", "c2pa.actions.v2"):
+        for action in _actions(store, label):
+            if action.get("action") == "c2pa.created":
+                agent = action.get("softwareAgent")
+                return _text(agent) or _text(_mapping(agent).get("name"))
+    return ""
+
+
 def _actions(store: Mapping[str, Any], label: str) -> list[Mapping[str, Any]]:
     return _entries(assertion(store, label).get("actions"))
 

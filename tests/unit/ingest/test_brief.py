@@ -411,6 +411,7 @@ def test_an_override_that_leads_nowhere_is_refused(override: str, field: str, fo
         ("output: {fps: 1/0}", "output.fps", "1/0", "between 1 and 60"),
         ("output: {formats: [mp4, webm]}", "output.formats[1]", "webm", "mp4, hls, dash"),
         ("output: {formats: [mp4, mp4]}", "output.formats", "twice", "once"),
+        ("output: {formats: [mp4, mp3]}", "output.formats", "nothing is", "voice line"),
         ("brand: {colors: ['#ffffff']}", "brand.colors", "no field", "'colours'"),
         ("brand: {colours: [red]}", "brand.colours[0]", "text 'red'", "hexadecimal"),
         ("brand:\n  colours:\n    - #ffffff", "brand.colours[0]", "nothing", "comment"),
