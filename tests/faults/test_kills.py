@@ -93,14 +93,10 @@ def test_a_killed_workers_film_is_finished_by_another_worker(
     database_url: str, tmp_path: Path
 ) -> None:
     studio = Studio(tmp_path, database_url)
+    # One that was there before might have had room for the film, and made it.
+    assert _killed(studio, studio.brief(), after_news=2, delay_s=0)
     other = studio.start("worker")
     try:
-        assert other.stderr is not None
-        while "is ready" not in other.stderr.readline():
-            assert other.poll() is None, "the worker did not start"
-
-        assert _killed(studio, studio.brief(), after_news=2, delay_s=0)
-
         films = _films(tmp_path, within_s=60)
     finally:
         other.send_signal(signal.SIGTERM)

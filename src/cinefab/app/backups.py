@@ -152,9 +152,9 @@ def _dump_database(settings: Settings, snapshot: Path) -> Mapping[str, str]:
     finally:
         db.close()
     if db.is_sqlite:
-        # Either file may be a moment ahead of the other, as after a power cut: a stage's own row
-        # decides whether it is done.
-        for source in (_file(url), _file(system_url_for(url))):
+        # The engine's file first: what it holds as done must be in ours, and what ours holds beyond
+        # it is found there when it is done again.
+        for source in (_file(system_url_for(url)), _file(url)):
             if source.exists():
                 dump_sqlite(source, snapshot / source.name)
         copied = Database(f"sqlite:///{snapshot / _file(url).name}")

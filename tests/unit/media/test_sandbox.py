@@ -236,11 +236,21 @@ def test_a_warm_process_serves_the_next_payload_and_only_that_one(sandbox: Sandb
     assert (first.blobs, second.blobs) == ((b"1",), (b"2",))
 
 
+def has_died(child: str) -> bool:
+    """Whether a killed process has got there: it is not at once."""
+    try:
+        return Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+    except FileNotFoundError:
+        return True
+
+
 def test_a_warm_process_that_died_is_replaced(sandbox: Sandbox) -> None:
     others = children()
     sandbox.warm(f"{PROBES}:echo")
     for child in children() - others:
         os.kill(int(child), signal.SIGKILL)
+        while not has_died(child):
+            time.sleep(0.01)
 
     result = sandbox.run(f"{PROBES}:echo", b"again")
 
